@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * kmend/patch.h - from diffs of units to a patch module: match with the shipped kernel, resolve symbols, write, describe.
+ */
+#ifndef KMEND_PATCH_H
+#define KMEND_PATCH_H
+
+#include <kmend/diff.h>
+#include <kmend/kernel.h>
+#include <kmend/patch-format.h>
+
+/* ---- run-pre match -------------------------------------------------------------------------------------------------
+ * The plain original object (compiled as the distribution did, without -ffunction-sections) is laid over the shipped object: each of its
+ * allocated sections has one place in it. A section's place is voted by its symbols with unique names; then every function's bytes,
+ * with its relocations applied to the places found, must equal the shipped bytes. That both proves that source, configuration and
+ * compiler are the right ones and gives every local symbol its exact place, whatever its name.
+ */
+typedef struct km_match km_match;
+enum km_match_state {
+	KM_MATCH_OK,
+	KM_MATCH_ABSENT,    /* the shipped object has no such symbol */
+	KM_MATCH_DIFFERS,   /* bytes or a relocation's target differ: at, why */
+	KM_MATCH_AMBIGUOUS, /* several places fit */
+};
+struct km_place {
+	const struct km_ksym *sym; /* in the shipped object: name and sympos for the patch; may be an alias at the same address */
+	uint64_t addr;             /* vmlinux: link-time address; module: offset in sym->sec */
+};
+struct km_match_result {
+	enum km_match_state state;
+	struct km_place place;
+	uint64_t at;        /* first differing offset in the function */
+	const char *why;    /* one line: what differs and the likely cause (compiler, configuration, source version) */
+};
+/* plain and obj must outlive the match. banner facts for "why" come from k. */
+KM_CHECKED km_error *km_match_create(const km_elf *plain, const km_object *obj, const km_kernel *k, km_match **ret);
+void km_match_destroy(km_match *m);
+/* Proves the function `name` of the unit (names are unique within a unit). */
+void km_match_function(km_match *m, const char *name, struct km_match_result *ret);
+/* The place of any symbol of the unit, function or data (data are placed, not compared). */
+void km_match_symbol(km_match *m, const char *name, struct km_match_result *ret);
+
+/* ---- the patch -------------------------------------------------------------------------------------------------------- */
+struct km_patch_unit {
+	const char *source;      /* "fs/smb/client/connect.c" */
+	const char *object;      /* "vmlinux" or module */
+	const km_elf *original;  /* with function sections: what diff->origin points into */
+	const km_diff *diff;
+	km_match *match;
+};
+struct km_patch_func { /* result, for the report */
+	const char *name, *object, *unit;
+	unsigned sympos;
+	uint64_t addr, size;
+	uint8_t expected[KM_SHA256_LEN];
+	bool matched; /* false only with allow_mismatch */
+};
+struct km_patch_spec {
+	const char *name;        /* module name: [a-z0-9_], at most 55 - strlen("kmend_") … checked by km_patch_name_ok() */
+	const char *version;     /* "1" by default */
+	const char *description, *severity; /* or NULL */
+	km_strv cves;            /* "CVE-2026-1234" */
+	char source_hash[KM_SHA256_HEX];
+	bool replace;            /* cumulative: replaces all patches below (klp_patch.replace) */
+	bool allow_mismatch;     /* recorded in the metadata */
+	km_strv flags;           /* every override that was given, recorded */
+};
+bool km_patch_name_ok(const char *name, const char **why);
+
+struct km_patch_result {
+	km_arena *arena;
+	char *path;                             /* of the .ko */
+	km_vec(struct km_patch_func) funcs;
+	km_vec(struct km_judgement) judgements; /* mismatches, unresolved symbols, keys owned by modules … */
+	size_t size;
+};
+/* Resolves every reference of every unit's carried part, links with the kernel's Kbuild in work_dir, turns references to unexported symbols into
+ * livepatch relocations, adds metadata, writes <out_dir>/<name>.ko (atomically). With a KM_REFUSE among the judgements nothing is written
+ * and path is NULL. The same inputs give the same bytes in any directory. */
+KM_CHECKED km_error *km_patch_write(km_kernel *k, const struct km_patch_unit *units, size_t n, const struct km_patch_spec *spec,
+				    const char *work_dir, const char *out_dir, struct km_patch_result *ret);
+void km_patch_result_free(struct km_patch_result *r);
+
+/* ---- what a patch file says of itself --------------------------------------------------------------------------------- */
+struct km_info_func { char *name; unsigned sympos; uint64_t size; char expected[KM_SHA256_HEX]; bool matched; };
+struct km_info_object { char *name; km_vec(struct km_info_func) funcs; };
+struct km_info {
+	bool ours;                /* has our metadata; else the rest is read from .klp.* and modinfo as far as they tell */
+	bool livepatch;           /* modinfo livepatch=Y */
+	unsigned format;
+	char *name, *version, *release, *build_id, *vermagic, *description, *severity, *source_hash, *tool;
+	bool replace;
+	km_strv cves, flags;
+	km_vec(struct km_info_object) objects;
+};
+/* Reads hostile files safely; not a kernel module: KM_INPUT. */
+KM_CHECKED km_error *km_info_read(const char *path, struct km_info **ret);
+KM_CHECKED km_error *km_info_parse(const void *bytes, size_t size, struct km_info **ret);
+void km_info_free(struct km_info *info);
+
+#endif
