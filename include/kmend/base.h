@@ -180,11 +180,12 @@ size_t km_left(const km_cursor *c);
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 /* The whole file; *bytes is NUL-terminated past its end and the caller's to free. */
 KM_CHECKED km_error *km_file_read(const char *path, uint8_t **bytes, size_t *size);
-/* Writes beside path, syncs, renames over it: path holds the old bytes or the new ones, never a part. */
+/* Writes beside path, syncs, renames over it: path holds the old bytes or the new ones, never a part. Through symlinks;
+ * what is not a regular file (a pipe, /dev/stdout) is written as it stands. */
 KM_CHECKED km_error *km_file_write(const char *path, const void *bytes, size_t size);
 KM_CHECKED km_error *km_file_copy(const char *from, const char *to); /* atomic as km_file_write; keeps the mode */
 KM_CHECKED km_error *km_mkdirs(const char *path);                     /* as mkdir -p */
-KM_CHECKED km_error *km_remove_tree(const char *path);                /* as rm -rf; never follows symlinks */
+KM_CHECKED km_error *km_remove_tree(const char *path);                /* as rm -rf; no symlinks followed */
 bool km_exists(const char *path);
 bool km_is_dir(const char *path);
 char *km_path(const char *dir, const char *name); /* dir + "/" + name */
@@ -213,10 +214,16 @@ struct km_done {
 };
 /* Runs it to its end. An error only when it could not be started; look at done->status for the rest. */
 KM_CHECKED km_error *km_run(const struct km_cmd *cmd, struct km_done *done);
-/* As km_run(), and a non-zero status is an error (KM_ENV) that quotes the last lines of what it printed. */
+/* As km_run(), and a non-zero status is an error (KM_ENV) that quotes the last lines of what it printed; *done is written
+ * only on success, and done may be NULL. */
 KM_CHECKED km_error *km_run_ok(const struct km_cmd *cmd, struct km_done *done);
 void km_done_free(struct km_done *done);
-/* Calls work(ctx, i) for i in [0, n) on up to `jobs` threads; gives the error of the lowest i, and waits for all. */
+/* Signals the process groups of all km_run() that are under way; async-signal-safe. The first km_run() catches SIGINT,
+ * SIGTERM and SIGHUP where their action is the default one, to end the children with this process; a program with
+ * handlers of its own calls this in them. */
+void km_kill_children(int sig);
+/* Calls work(ctx, i) for i in [0, n) on up to `jobs` threads, begun in the order of i, and waits for all of them. After an
+ * error none is begun any more; the error of the lowest i is given, which is the same one on every run. */
 KM_CHECKED km_error *km_parallel(size_t n, unsigned jobs, km_error *(*work)(void *ctx, size_t i), void *ctx);
 unsigned km_cpus(void);
 double km_now(void); /* monotonic, seconds */
@@ -230,7 +237,7 @@ enum km_colour { KM_PLAIN, KM_BOLD, KM_DIM, KM_RED, KM_GREEN, KM_YELLOW, KM_BLUE
 void km_colour_setup(const char *when); /* "auto" (default; NO_COLOR is obeyed), "always", "never" */
 const char *km_colour_on(FILE *f, enum km_colour c); /* the escape sequence, or "" */
 const char *km_colour_off(FILE *f);
-typedef struct km_stages km_stages; /* names and times of stages, in order */
+typedef struct km_stages km_stages; /* names and times of stages, in order; a running one's so far */
 km_stages *km_stages_create(bool quiet);
 void km_stages_destroy(km_stages *s);
 void km_stage(km_stages *s, const char *name);                       /* ends the one before, starts this */

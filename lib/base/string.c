@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Strings that grow, and words that are nearly right. */
+#include <kmend/base.h>
+
+bool km_starts(const char *s, const char *prefix)
+{
+	return !strncmp(s, prefix, strlen(prefix));
+}
+
+bool km_ends(const char *s, const char *suffix)
+{
+	size_t n = strlen(s), m = strlen(suffix);
+
+	return n >= m && !memcmp(s + n - m, suffix, m);
+}
+
+void km_str_addn(km_str *s, const void *bytes, size_t n)
+{
+	size_t need;
+
+	if (__builtin_add_overflow(s->n, n, &need) || need == SIZE_MAX)
+		km_oom();
+	if (need + 1 > s->cap) {
+		s->cap = need + 1 > 2 * s->cap ? need + 1 : 2 * s->cap;
+		s->at = km_realloc(s->at, s->cap, 1);
+	}
+	if (n)
+		memcpy(s->at + s->n, bytes, n);
+	s->n = need;
+	s->at[need] = '\0';
+}
+
+void km_str_add(km_str *s, const char *text)
+{
+	km_str_addn(s, text, strlen(text));
+}
+
+void km_str_printf(km_str *s, const char *fmt, ...)
+{
+	KM_AUTOFREE char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	text = km_vprintf(fmt, ap);
+	va_end(ap);
+	km_str_add(s, text);
+}
+
+void km_str_free(km_str *s)
+{
+	free(s->at);
+	*s = (km_str){0};
+}
+
+static size_t min3(size_t a, size_t b, size_t c)
+{
+	size_t m = a < b ? a : b;
+
+	return m < c ? m : c;
+}
+
+/* Levenshtein's distance with one row of the table: row[j] is the distance of a[0, i) to b[0, j). */
+static size_t distance(const char *a, const char *b, size_t *row)
+{
+	size_t m = strlen(b);
+
+	for (size_t j = 0; j <= m; j++)
+		row[j] = j;
+	for (size_t i = 1; a[i - 1]; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= m; j++) {
+			size_t above = row[j];
+
+			row[j] = min3(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
+			diagonal = above;
+		}
+	}
+	return row[m];
+}
+
+const char *km_nearest(const char *word, const char *const *candidates, size_t n)
+{
+	/* A third of the word may be wrong; in a word of one or two letters, one. */
+	size_t limit = strlen(word) > 5 ? strlen(word) / 3 : 1, longest = 0;
+	KM_AUTOFREE size_t *row = NULL;
+	const char *best = NULL;
+
+	for (size_t i = 0; i < n; i++)
+		longest = strlen(candidates[i]) > longest ? strlen(candidates[i]) : longest;
+	row = km_calloc(longest + 1, sizeof(*row));
+	for (size_t i = 0; i < n; i++) {
+		size_t d = distance(word, candidates[i], row);
+
+		if (d < limit || (d == limit && !best)) {
+			limit = d;
+			best = candidates[i];
+		}
+	}
+	return best;
+}
