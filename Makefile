@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The front door. `make demo` and `make test` need nothing but a Debian 12 machine: they install what they use.
+
+BUILD  ?= build
+PREFIX ?= /usr/local
+KERNEL ?=
+MESON_OPTIONS ?=
+
+.PHONY: all setup demo test bench corpus fuzz install clean
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
+
+$(BUILD)/build.ninja: | setup
+	@meson setup $(BUILD) --prefix $(PREFIX) $(MESON_OPTIONS) >/dev/null
+
+setup:
+	@scripts/setup.sh
+
+# From a diff in examples/ to a patched running kernel, and back.
+demo: setup
+	@BUILD=$(BUILD) KERNEL=$(KERNEL) scripts/demo.sh
+
+# Everything that must hold, in under 40 minutes on 2 cores. GROUPS="unit vm" runs a part of it.
+test: setup
+	@KERNEL=$(KERNEL) python3 tests/run.py $(GROUPS)
+
+# Time, CPU, memory and disk of a first build, of a second patch and of an unchanged one.
+bench: all
+	@python3 tests/bench/bench.py --build-dir $(BUILD) $(if $(KERNEL),--kernel $(KERNEL)) $(BENCH_OPTIONS)
+
+# Real changes between two of Debian's kernel versions, each as a live patch.
+corpus: all
+	@python3 tests/corpus/corpus.py --build-dir $(BUILD) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO)) \
+		$(if $(KERNEL),--kernel $(KERNEL)) $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED)) $(CORPUS_OPTIONS)
+
+# Each fuzzer for SECONDS (600 by default).
+fuzz: setup
+	@tests/fuzz/run.sh $(or $(SECONDS),600)
+
+install: all
+	@meson install -C $(BUILD)
+
+clean:
+	rm -rf $(BUILD) build-*

@@ -1,0 +1,179 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# TAP: what kmend-build promises besides the patch itself: the same bytes everywhere, nothing half-written, clear errors.
+# usage: run.sh [PATTERN]   only the tests whose name matches
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+top=$PWD
+build=${BUILD:-build}
+kmend=$top/$build/tools/kmend
+patch=$top/examples/refuse-userns.patch
+only=${1:-}
+release=$(scripts/default-kernel.sh "$kmend") || exit 1
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/kmend-builder.XXXXXX")
+trap 'rm -rf "$tmp"' EXIT
+n=0
+
+# ok NAME: the status of the command before it is the result.
+ok() {
+	local status=$?
+	n=$((n + 1))
+	if [ $status = 0 ]; then echo "ok $n - $1"; else
+		echo "not ok $n - $1"
+		tail -n 20 "$tmp/log" | sed 's/^/# /'
+	fi
+}
+skip() {
+	n=$((n + 1))
+	echo "ok $n - $1 # SKIP $2"
+}
+want() { [ -z "$only" ] || [[ $1 == *$only* ]]; }
+
+build_patch() { # OUT-DIR [OPTION...]: a build, its output in $tmp/log
+	local out=$1
+	shift
+	"$kmend" build --kernel "$release" -o "$out" "$@" >"$tmp/log" 2>&1
+}
+module=kmend_refuse_userns.ko
+# says STATUS TEXT COMMAND...: it exits with the status and says the text.
+says() {
+	local status=$1 text=$2
+	shift 2
+	"$@" >"$tmp/log" 2>&1
+	local got=$?
+	[ $got = "$status" ] || { echo "exit status $got, not $status" >>"$tmp/log"; return 1; }
+	grep -qE -- "$text" "$tmp/log" || { echo "does not say: $text" >>"$tmp/log"; return 1; }
+}
+
+"$kmend" prepare "$release" >"$tmp/log" 2>&1
+ok "prepare $release"
+
+test_same_bytes() {
+	build_patch "$tmp/one" "$patch"
+	ok "a build"
+	mkdir -p "$tmp/elsewhere/deep" && (cd "$tmp/elsewhere/deep" && cp "$patch" refuse-userns.diff &&
+		"$kmend" build --kernel "$release" --name kmend_refuse_userns -o . refuse-userns.diff) >"$tmp/log" 2>&1 &&
+		cmp "$tmp/one/$module" "$tmp/elsewhere/deep/$module" >>"$tmp/log" 2>&1
+	ok "the same inputs give the same bytes in another directory"
+	build_patch "$tmp/again" --json "$tmp/again.json" "$patch" && python3 - "$tmp/again.json" >>"$tmp/log" 2>&1 <<-'PY'
+		import json, sys
+		r = json.load(open(sys.argv[1]))
+		assert r["result"] == "built" and r["exit"] == 0, r["result"]
+		assert all(u["original_from_cache"] for u in r["units"]), r["units"]
+		assert [i["name"] for u in r["units"] for i in u["items"] if i["replaces"]] == ["create_user_ns"]
+		assert all(i["matched"] for u in r["units"] for i in u["items"] if i["replaces"])
+	PY
+	ok "originals come from the cache; the JSON report tells what was replaced and matched"
+}
+
+test_two_at_once() {
+	local pids=() status=0
+	for i in 1 2 3; do
+		"$kmend" build --kernel "$release" -o "$tmp/par$i" "$patch" >"$tmp/log$i" 2>&1 &
+		pids+=($!)
+	done
+	for p in "${pids[@]}"; do wait "$p" || status=1; done
+	cat "$tmp"/log[123] >"$tmp/log"
+	[ $status = 0 ] && cmp "$tmp/par1/$module" "$tmp/par2/$module" && cmp "$tmp/par1/$module" "$tmp/par3/$module"
+	ok "three builds at once give the same patch"
+}
+
+test_killed() {
+	local status=0 delay
+	build_patch "$tmp/whole" "$patch" || status=1
+	for delay in 0.1 0.3 0.6 1.0 1.5 2.2 3.0; do
+		rm -rf "$tmp/killed"
+		setsid "$kmend" build --kernel "$release" -o "$tmp/killed" "$patch" >"$tmp/log" 2>&1 &
+		local pid=$!
+		sleep $delay
+		kill -9 -- -$pid 2>/dev/null
+		wait $pid 2>/dev/null
+		if [ -e "$tmp/killed/$module" ]; then
+			cmp "$tmp/killed/$module" "$tmp/whole/$module" || status=1
+		fi
+		# What a killed run left in the working copy must not show in the next build.
+		build_patch "$tmp/after" "$patch" && cmp "$tmp/after/$module" "$tmp/whole/$module" || status=1
+	done
+	[ $status = 0 ]
+	ok "a build that is killed at any moment leaves nothing half-written, and the next gives the same bytes"
+}
+
+test_errors() {
+	says 1 "cloud-amd64" "$kmend" build --kernel "${release/cloud/clod}" "$patch"
+	ok "an unknown kernel: near ones are named"
+	says 1 "no file" "$kmend" build --kernel "$release" /nonexistent.patch
+	ok "a patch file that is not there"
+	says 1 "no PATCH" "$kmend" build --kernel "$release"
+	ok "no patch given"
+	says 1 "--source.*together|together" "$kmend" build --source /tmp "$patch"
+	ok "half of a kernel of one's own"
+	says 1 "CVE-YYYY" "$kmend" build --cve 2026-1 "$patch"
+	ok "a CVE that is none"
+	says 1 "name of a patch" "$kmend" build --kernel "$release" --name 'a/b' "$patch"
+	ok "a name that no module can have"
+	if [ "$(id -u)" = 0 ]; then
+		says 1 "network|fetch|download|apt" unshare -n env KMEND_CACHE="$tmp/offline" "$kmend" prepare "$release"
+		ok "no network: it says what could not be fetched"
+		[ -z "$(find "$tmp/offline" -name ready 2>/dev/null)" ]
+		ok "and nothing passes for prepared"
+	else
+		skip "no network" "needs root for a network namespace"
+	fi
+}
+
+# In a mount namespace of its own, so that nothing stays mounted whatever happens.
+test_full_disk() {
+	if [ "$(id -u)" != 0 ]; then
+		skip "full disk" "needs root to mount a small one"
+		return
+	fi
+	mkdir -p "$tmp/small"
+	says 1 "[Nn]o space|full" unshare -m sh -c "mount -t tmpfs -o size=16k none '$tmp/small' &&
+		'$kmend' build --kernel '$release' -o '$tmp/small' '$patch'; s=\$?; ls -A '$tmp/small'; exit \$s"
+	ok "a full disk where the patch goes"
+	! grep -q "$module" <(tail -n 1 "$tmp/log")
+	ok "and no half of a patch is left there"
+	local cache
+	cache=$(dirname "$("$kmend" prepare --json "$release" | python3 -c 'import json,sys; print(json.load(sys.stdin)["dir"])')")
+	says 1 "[Nn]o space|full" unshare -m sh -c "mount -t tmpfs -o size=300m none '$tmp/small' &&
+		KMEND_CACHE='$tmp/small' '$kmend' prepare --debs '$cache/../debs' '$release'; s=\$?
+		find '$tmp/small' -name ready | grep . && exit 9; exit \$s"
+	ok "a full disk while preparing"
+}
+
+# A cold cache that is killed twice on its way, fed from a directory of packages.
+test_prepare_killed() {
+	local cache pid
+	cache=$(dirname "$("$kmend" prepare --json "$release" | python3 -c 'import json,sys; print(json.load(sys.stdin)["dir"])')")
+	for delay in 2 7; do
+		KMEND_CACHE=$tmp/cold setsid "$kmend" prepare --debs "$cache/../debs" "$release" >"$tmp/log" 2>&1 &
+		pid=$!
+		sleep $delay
+		kill -9 -- -$pid 2>/dev/null
+		wait $pid 2>/dev/null
+	done
+	KMEND_CACHE=$tmp/cold "$kmend" prepare --debs "$cache/../debs" "$release" >"$tmp/log" 2>&1 &&
+		KMEND_CACHE=$tmp/cold build_patch "$tmp/coldout" "$patch" && build_patch "$tmp/warmout" "$patch" &&
+		cmp "$tmp/coldout/$module" "$tmp/warmout/$module"
+	ok "preparing that was killed is done again, from --debs, and gives the same patch"
+	rm -rf "$tmp/cold"
+}
+
+# The same kernel as files of one's own: the tree is copied, configured and prepared by make.
+test_own_kernel() {
+	local dir
+	dir=$("$kmend" prepare --json "$release" | python3 -c 'import json,sys; print(json.load(sys.stdin)["dir"])')
+	find "$dir/tree" -newer "$dir/ready" -type f | sort >"$tmp/newer.before"
+	KMEND_CACHE=$tmp/own "$kmend" build --source "$dir/tree" --config "$dir/tree/.config" --vmlinux "$(find "$dir/image" -name 'vmlinu*' -type f | head -1)" \
+		--symvers "$dir/tree/Module.symvers" -o "$tmp/ownout" --json "$tmp/own.json" "$patch" >"$tmp/log" 2>&1 &&
+		python3 -c 'import json,sys; r=json.load(open(sys.argv[1])); assert r["kernel"]["release"]==sys.argv[2], r["kernel"]' "$tmp/own.json" "$release" 2>>"$tmp/log"
+	ok "a kernel of one's own: --source --config --vmlinux --symvers"
+	find "$dir/tree" -newer "$dir/ready" -type f | sort | cmp - "$tmp/newer.before" >>"$tmp/log" 2>&1
+	ok "the user's tree was not written to"
+	rm -rf "$tmp/own"
+}
+
+for t in same_bytes two_at_once killed errors full_disk prepare_killed own_kernel; do
+	want "$t" && test_$t
+done
+echo "1..$n"
