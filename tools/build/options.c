@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The command line of `kmend build`. */
+#include <ctype.h>
+#include <getopt.h>
+
+#include "build.h"
+
+static const char usage_text[] =
+	"usage: kmend build [OPTION...] PATCH...\n"
+	"\n"
+	"Makes a live patch module from source diffs, for one exact kernel.\n"
+	"\n"
+	"Which kernel (the running one by default):\n"
+	"  --kernel RELEASE       as `uname -r` prints it; `kmend kernels` lists them\n"
+	"  --source DIR --config FILE --vmlinux FILE --symvers FILE [--modules DIR]\n"
+	"                         a kernel of your own; DIR is never written to\n"
+	"  --debs DIR             take Debian's packages from DIR instead of apt\n"
+	"\n"
+	"The patch:\n"
+	"  --name NAME            of the module (default: kmend_ and the first PATCH's name)\n"
+	"  --patch-version TEXT   default: 1\n"
+	"  --cve CVE-YYYY-NNNN    what it closes; may be given again\n"
+	"  --severity LEVEL       low, medium, high or critical\n"
+	"  --description TEXT\n"
+	"  --replace, --no-replace  whether it replaces all patches that are applied\n"
+	"                         (default: yes when several PATCHes are given)\n"
+	"\n"
+	"Overrides, recorded in the patch:\n"
+	"  --allow-mismatch       replace functions that differ from the shipped kernel's\n"
+	"  --allow-data           keep the running value of data whose initial value changed\n"
+	"  --allow-layout         accept a changed layout of a type\n"
+	"\n"
+	"Output:\n"
+	"  -o, --output DIR       where NAME.ko goes (default: .)\n"
+	"  --json FILE            write the report as JSON too; - for standard output\n"
+	"  -j, --jobs N           compilers at once (default: the number of CPUs)\n"
+	"  -v, --verbose          also list what travels with the changed functions\n"
+	"  -q, --quiet            no progress, no report; errors and refusals only\n"
+	"  --colour WHEN          auto, always or never\n"
+	"\n"
+	"Exit status: 0 built, 1 usage or environment, 2 refused, 3 nothing to patch.\n";
+
+enum {
+	OPT_KERNEL = 256, OPT_SOURCE, OPT_CONFIG, OPT_VMLINUX, OPT_SYMVERS, OPT_MODULES, OPT_DEBS, OPT_NAME, OPT_VERSION,
+	OPT_CVE, OPT_SEVERITY, OPT_DESCRIPTION, OPT_REPLACE, OPT_NO_REPLACE, OPT_MISMATCH, OPT_DATA, OPT_LAYOUT, OPT_JSON,
+	OPT_COLOUR,
+};
+
+static const struct option options[] = {
+	{ "kernel", required_argument, NULL, OPT_KERNEL },
+	{ "source", required_argument, NULL, OPT_SOURCE },
+	{ "config", required_argument, NULL, OPT_CONFIG },
+	{ "vmlinux", required_argument, NULL, OPT_VMLINUX },
+	{ "symvers", required_argument, NULL, OPT_SYMVERS },
+	{ "modules", required_argument, NULL, OPT_MODULES },
+	{ "debs", required_argument, NULL, OPT_DEBS },
+	{ "name", required_argument, NULL, OPT_NAME },
+	{ "patch-version", required_argument, NULL, OPT_VERSION },
+	{ "cve", required_argument, NULL, OPT_CVE },
+	{ "severity", required_argument, NULL, OPT_SEVERITY },
+	{ "description", required_argument, NULL, OPT_DESCRIPTION },
+	{ "replace", no_argument, NULL, OPT_REPLACE },
+	{ "no-replace", no_argument, NULL, OPT_NO_REPLACE },
+	{ "allow-mismatch", no_argument, NULL, OPT_MISMATCH },
+	{ "allow-data", no_argument, NULL, OPT_DATA },
+	{ "allow-layout", no_argument, NULL, OPT_LAYOUT },
+	{ "output", required_argument, NULL, 'o' },
+	{ "json", required_argument, NULL, OPT_JSON },
+	{ "jobs", required_argument, NULL, 'j' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "colour", required_argument, NULL, OPT_COLOUR },
+	{ "color", required_argument, NULL, OPT_COLOUR },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* CVE-YYYY-N…: four digits, then at least four. */
+static bool is_cve(const char *s)
+{
+	if (!km_starts(s, "CVE-"))
+		return false;
+	const char *year = s + 4;
+	size_t digits = strspn(year, "0123456789");
+	if (digits != 4 || year[4] != '-')
+		return false;
+	digits = strspn(year + 5, "0123456789");
+	return digits >= 4 && year[5 + digits] == '\0';
+}
+
+static bool is_severity(const char *s)
+{
+	static const char *const levels[] = { "low", "medium", "high", "critical" };
+
+	for (size_t i = 0; i < KM_COUNT(levels); i++)
+		if (!strcmp(s, levels[i]))
+			return true;
+	return false;
+}
+
+static km_error *read_jobs(const char *text, unsigned *ret)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (!isdigit((unsigned char)*text) || *end || n < 1 || n > 1024)
+		return km_error_new(KM_USAGE, "-j takes a number from 1 to 1024, not '%s'", text);
+	*ret = (unsigned)n;
+	return NULL;
+}
+
+/* "fixes/CVE-2026-1.patch" gives "kmend_cve_2026_1". */
+static char *name_from_patch(const char *path)
+{
+	const char *base = strrchr(path, '/');
+	base = base ? base + 1 : path;
+	size_t n = strlen(base);
+	static const char *const endings[] = { ".patch", ".diff" };
+
+	for (size_t i = 0; i < KM_COUNT(endings); i++)
+		if (km_ends(base, endings[i]))
+			n = strlen(base) - strlen(endings[i]);
+	char *name = km_printf("kmend_%.*s", (int)(n < 48 ? n : 48), base);
+	for (char *c = name; *c; c++)
+		*c = isalnum((unsigned char)*c) ? (char)tolower((unsigned char)*c) : '_';
+	return name;
+}
+
+static km_error *read_option(struct build_job *job, int opt, int *replace)
+{
+	struct km_patch_spec *spec = &job->spec;
+
+	switch (opt) {
+	case OPT_KERNEL: job->kernel.release = optarg; break;
+	case OPT_SOURCE: job->kernel.source = optarg; break;
+	case OPT_CONFIG: job->kernel.config = optarg; break;
+	case OPT_VMLINUX: job->kernel.vmlinux = optarg; break;
+	case OPT_SYMVERS: job->kernel.symvers = optarg; break;
+	case OPT_MODULES: job->kernel.modules = optarg; break;
+	case OPT_DEBS: job->kernel.debs = optarg; break;
+	case OPT_NAME: free(job->name); job->name = km_strdup(optarg); break;
+	case OPT_VERSION: spec->version = optarg; break;
+	case OPT_DESCRIPTION: spec->description = optarg; break;
+	case OPT_REPLACE: *replace = 1; break;
+	case OPT_NO_REPLACE: *replace = 0; break;
+	case OPT_MISMATCH: spec->allow_mismatch = true; break;
+	case OPT_DATA: job->allow_data = true; break;
+	case OPT_LAYOUT: job->allow_layout = true; break;
+	case OPT_JSON: job->json_path = optarg; break;
+	case OPT_COLOUR: km_colour_setup(optarg); break;
+	case 'o': job->out_dir = optarg; break;
+	case 'j': return read_jobs(optarg, &job->jobs);
+	case 'v': job->verbose = true; break;
+	case 'q': job->quiet = true; break;
+	case OPT_CVE:
+		if (!is_cve(optarg))
+			return km_error_new(KM_USAGE, "--cve takes CVE-YYYY-NNNN, not '%s'", optarg);
+		km_strv_push(&spec->cves, optarg);
+		break;
+	case OPT_SEVERITY:
+		if (!is_severity(optarg))
+			return km_error_new(KM_USAGE, "--severity is low, medium, high or critical, not '%s'", optarg);
+		spec->severity = optarg;
+		break;
+	default:
+		return km_error_hint(km_error_new(KM_USAGE, "the command line is wrong"),
+				     "kmend build --help lists the options");
+	}
+	return NULL;
+}
+
+/* A kernel of one's own is named by four files together; a release stands alone. */
+static km_error *check_kernel(const struct km_kernel_source *k)
+{
+	bool any = k->source || k->config || k->vmlinux || k->symvers || k->modules;
+	bool all = k->source && k->config && k->vmlinux && k->symvers;
+
+	if (any && k->release)
+		return km_error_new(KM_USAGE, "--kernel names a packaged kernel, --source one of your own: give one of them");
+	if (any && !all)
+		return km_error_new(KM_USAGE, "a kernel of your own needs --source, --config, --vmlinux and --symvers together");
+	return NULL;
+}
+
+static km_error *check_patches(const struct build_job *job)
+{
+	if (!job->patches.n)
+		return km_error_hint(km_error_new(KM_USAGE, "no PATCH was given"),
+				     "kmend build [OPTION...] PATCH...; --help lists the options");
+	for (size_t i = 0; i < job->patches.n; i++)
+		if (!km_exists(job->patches.at[i]))
+			return km_error_new(KM_ENV, "there is no file '%s'", job->patches.at[i]);
+	return NULL;
+}
+
+static void record_overrides(struct build_job *job)
+{
+	if (job->allow_data)
+		km_strv_push(&job->spec.flags, "allow-data");
+	if (job->allow_layout)
+		km_strv_push(&job->spec.flags, "allow-layout");
+	if (job->spec.allow_mismatch)
+		km_strv_push(&job->spec.flags, "allow-mismatch");
+}
+
+static km_error *complete(struct build_job *job, int replace)
+{
+	const char *why;
+
+	KM_TRY(check_kernel(&job->kernel));
+	KM_TRY(check_patches(job));
+	if (!job->name)
+		job->name = name_from_patch(job->patches.at[0]);
+	if (!km_patch_name_ok(job->name, &why))
+		return km_error_hint(km_error_new(KM_USAGE, "'%s' cannot be the name of a patch: %s", job->name, why),
+				     "choose one with --name");
+	job->spec.name = job->name;
+	/* Several fixes in one patch are what is meant to stand in for the single ones that a host may have. */
+	job->spec.replace = replace < 0 ? job->patches.n > 1 : replace;
+	record_overrides(job);
+	return NULL;
+}
+
+km_error *build_job_read(struct build_job *job, int argc, char **argv, bool *done)
+{
+	int opt, replace = -1;
+
+	*job = (struct build_job){ .out_dir = ".", .jobs = km_cpus(), .spec.version = "1" };
+	*done = false;
+	optind = 0;
+	while ((opt = getopt_long(argc, argv, "o:j:vqh", options, NULL)) != -1) {
+		if (opt == 'h') {
+			fputs(usage_text, stdout);
+			*done = true;
+			return NULL;
+		}
+		KM_TRY(read_option(job, opt, &replace));
+	}
+	for (int i = optind; i < argc; i++)
+		km_strv_push(&job->patches, argv[i]);
+	return complete(job, replace);
+}
+
+void build_job_free(struct build_job *job)
+{
+	km_strv_free(&job->patches);
+	km_strv_free(&job->spec.cves);
+	km_strv_free(&job->spec.flags);
+	free(job->name);
+}
