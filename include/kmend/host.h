@@ -125,6 +125,7 @@ static inline void km_host_closep(km_host **host) { km_host_close(*host); }
 const char *km_host_release(const km_host *host);  /* uname -r */
 const char *km_host_build_id(const km_host *host); /* hex, of the running kernel; "" when it does not tell */
 uint64_t km_host_taint(const km_host *host);       /* /proc/sys/kernel/tainted; bit 15: live patched */
+bool km_host_privileged(const km_host *host);      /* root, or below a root of its own */
 bool km_host_supported(km_host *host);             /* some back end is present */
 
 /* All patch modules in the kernel: first those that are registered, in the order of the back end, then modules that live
@@ -149,8 +150,9 @@ struct km_progress {
 	double elapsed, limit;
 	size_t left;        /* tasks that have not switched; (size_t)-1: not counted yet */
 };
+enum { KM_HOST_TIMEOUT = 60 }; /* seconds; the default limit of a transition */
 struct km_host_spec {
-	double timeout;     /* seconds for the transition; <= 0: 60 */
+	double timeout;     /* seconds for the transition; <= 0: KM_HOST_TIMEOUT */
 	bool no_wait;       /* return when the transition has begun */
 	bool force;         /* at the limit force the transition instead of reverting it */
 	void (*progress)(void *ctx, const struct km_progress *p); /* may be NULL; called about once a second */

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A change of what is applied: one at a time on a host, within a limit, and turned round at it. */
-#include <unistd.h>
-
 #include "internal.h"
 
-static const double DEFAULT_TIMEOUT = 60, FORCE_LIMIT = 5;
+static const double FORCE_LIMIT = 5;
 
 static double limit_of(const struct km_host_spec *spec)
 {
-	return spec->timeout > 0 ? spec->timeout : DEFAULT_TIMEOUT;
+	return spec->timeout > 0 ? spec->timeout : KM_HOST_TIMEOUT;
 }
 
 /* Waits for a kmend that is at work, no longer than a transition may take. */
@@ -35,7 +33,7 @@ static km_error *take_lock(struct change *c)
 km_error *change_begin(struct change *c, km_host *host, const struct km_host_spec *spec)
 {
 	*c = (struct change){.host = host, .spec = spec, .lock = -1};
-	if (!*host->root && geteuid() != 0)
+	if (!km_host_privileged(host))
 		return km_error_hint(km_error_new(KM_ENV, "only root can change what is applied to the kernel"),
 				     "run it through sudo");
 	return take_lock(c);

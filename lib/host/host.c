@@ -155,6 +155,11 @@ uint64_t km_host_taint(const km_host *host)
 	return host_number(host, 0, "/proc/sys/kernel/tainted");
 }
 
+bool km_host_privileged(const km_host *host)
+{
+	return *host->root || geteuid() == 0;
+}
+
 bool km_host_supported(km_host *host)
 {
 	for (size_t i = 0; host_backends[i]; i++)

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Heavy verbs are programs of their own, so that the command of a host stays small. Looked for, in this order: below $KMEND_LIBEXECDIR,
+ * beside this executable (a build tree runs its own), where the installation put them, in PATH.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "cmd.h"
+
+/* Where a build tree has them, seen from kmend itself. */
+static const char *const beside[] = {"", "build/", "../lab/"};
+
+static char *own_dir(void)
+{
+	char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	char *slash;
+
+	if (n <= 0)
+		return NULL;
+	path[n] = '\0';
+	slash = strrchr(path, '/');
+	return slash ? km_strndup(path, slash - path) : NULL;
+}
+
+km_error *cmd_exec(const struct cmd *cmd, int argc, char **argv)
+{
+	const char *env = getenv("KMEND_LIBEXECDIR");
+	KM_AUTOFREE char *own = own_dir();
+	km_strv paths = {0}, words = {0};
+	char *const *argvec;
+
+	if (env && *env)
+		km_strv_printf(&paths, "%s/%s", env, cmd->program);
+	for (size_t i = 0; own && i < KM_COUNT(beside); i++)
+		km_strv_printf(&paths, "%s/%s%s", own, beside[i], cmd->program);
+	km_strv_printf(&paths, "%s/%s", KMEND_LIBEXECDIR, cmd->program);
+	km_strv_push(&words, cmd->program);
+	km_strv_push(&words, cmd->name);
+	for (int i = 1; i < argc; i++)
+		km_strv_push(&words, argv[i]);
+	argvec = km_strv_argv(&words);
+	for (size_t i = 0; i < paths.n; i++)
+		execv(paths.at[i], argvec);
+	execvp(cmd->program, argvec);
+	km_strv_free(&paths);
+	km_strv_free(&words);
+	return km_error_hint(km_error_sys(errno, "kmend %s needs the program %s", cmd->name, cmd->program),
+			     "it belongs into " KMEND_LIBEXECDIR " or into PATH");
+}
