@@ -19,6 +19,12 @@
 struct km_sym;
 struct km_sec;
 
+/* A symbol in the index of its section: sorted by the symbol's value. */
+struct km_sym_span {
+	struct km_sym *sym;
+	uint64_t reach; /* the largest end of this symbol and of all before it */
+};
+
 struct km_rel {
 	uint64_t offset;    /* in the section that holds it */
 	uint32_t type;      /* R_X86_64_* */
@@ -39,6 +45,8 @@ struct km_sec {
 	uint32_t info;             /* raw sh_info, for sections that are neither RELA nor SYMTAB */
 	unsigned index;            /* position in km_elf.secs: a handle for side tables, not the file's index */
 	unsigned file_index;       /* the section's index in the file it was read from; 0 for new ones */
+	size_t cap;                /* room at data; for km_sec_append() */
+	km_vec(struct km_sym_span) spans; /* its symbols by value; for km_elf_sym_at() */
 };
 
 struct km_sym {
@@ -64,13 +72,24 @@ typedef struct km_elf {
 	km_vec(struct km_sec *) secs; /* no null section, no SHT_RELA, no symbol or section-name string table */
 	km_vec(struct km_sym *) syms; /* syms.at[0] is the null symbol */
 	km_vec(struct km_rela_extra *) extras;
+	km_map *sec_names, *sym_names; /* the first of each name; for km_elf_sec() and km_elf_sym() */
 } km_elf;
 
-/* Parses bytes (they may be freed afterwards). Not ELF64/LSB/ET_REL of a known machine: KM_INPUT that says at which byte.
+/* Left out on purpose: SHT_GROUP without GRP_COMDAT (with it: KM_INPUT) and the symbol indices of SHT_LLVM_ADDRSIG.
+ * A second relocation section of a target is merged into its rels, unless it bears SHF_RELA_LIVEPATCH: that is an extra.
+ * Parses bytes (they may be freed afterwards). Not ELF64/LSB/ET_REL of a known machine: KM_INPUT that says at which byte.
  * Memory is bounded by a small multiple of size. */
 KM_CHECKED km_error *km_elf_read(const void *bytes, size_t size, km_elf **ret);
 KM_CHECKED km_error *km_elf_read_file(const char *path, km_elf **ret);
-/* Also accepts linked files (vmlinux): sections and symbols, symbol values as addresses made section-relative. */
+enum {
+	/* Leaves out the .debug_* sections with their relocations and section symbols, without looking into them. */
+	KM_ELF_NO_DEBUG = 1,
+};
+KM_CHECKED km_error *km_elf_read_flags(const void *bytes, size_t size, unsigned flags, km_elf **ret);
+KM_CHECKED km_error *km_elf_read_file_flags(const char *path, unsigned flags, km_elf **ret);
+/* Also accepts linked files (vmlinux): sections and symbols, symbol values as addresses made section-relative. Relocations
+ * of a linked file are left out. A symbol outside of its section (_end, the symbols of a linker script) becomes SHN_ABS
+ * with its address as value; a size past the section's end is cut. */
 KM_CHECKED km_error *km_elf_read_any(const void *bytes, size_t size, km_elf **ret);
 km_elf *km_elf_create(uint16_t machine);
 void km_elf_destroy(km_elf *elf);
@@ -89,6 +108,7 @@ void km_sec_set(km_elf *elf, struct km_sec *sec, const void *bytes, size_t n);  
 struct km_sym *km_elf_add_sym(km_elf *elf, const char *name, uint8_t bind, uint8_t type, struct km_sec *sec,
 			      uint64_t value, uint64_t size); /* sec NULL: undefined */
 struct km_sym *km_elf_secsym(km_elf *elf, struct km_sec *sec); /* made if absent */
+/* Kept in order of offset; behind those of the same offset. */
 void km_sec_add_rel(struct km_sec *sec, uint64_t offset, uint32_t type, struct km_sym *sym, int64_t addend);
 struct km_rela_extra *km_elf_add_rela(km_elf *elf, struct km_sec *target, const char *name, uint64_t flags);
 /* Drops what keep() denies; symbols of dropped sections and relocations to dropped symbols must be gone by then (KM_BUG
@@ -96,23 +116,27 @@ struct km_rela_extra *km_elf_add_rela(km_elf *elf, struct km_sec *target, const 
 KM_CHECKED km_error *km_elf_prune(km_elf *elf, bool (*keep_sec)(const struct km_sec *, void *),
 				  bool (*keep_sym)(const struct km_sym *, void *), void *ctx);
 
-/* Look-ups. The first of that name, or NULL. */
+/* Look-ups. The first of that name, or NULL. They use indices that the functions above keep; who changes a name, or a
+ * symbol's sec, value or size by hand, calls km_elf_reindex() before the next look-up. Look-ups may run in parallel. */
+void km_elf_reindex(km_elf *elf);
 struct km_sec *km_elf_sec(const km_elf *elf, const char *name);
 struct km_sym *km_elf_sym(const km_elf *elf, const char *name);
 /* The named object or function (not STT_SECTION, STT_FILE) of sec whose [value, value + size) covers offset; for a
  * zero-sized symbol, only its very start. Prefers STT_FUNC/STT_OBJECT, then global, then the larger. NULL if none. */
 struct km_sym *km_elf_sym_at(const km_elf *elf, const struct km_sec *sec, uint64_t offset);
-/* Where a relocation points: for section symbols, the symbol there and the rest as *addend, PC-relative types corrected by
- * the distance from the field to the end of the instruction when that is recorded in the addend (-4 for PC32/PLT32).
- * When no symbol covers the place, gives the section symbol. */
-void km_rel_target(const km_elf *elf, const struct km_rel *rel, struct km_sym **sym, int64_t *offset);
+/* Where a relocation of sec points: its symbol and the distance from there. A section symbol is replaced by the symbol that
+ * km_elf_sym_at() finds at the place, when there is one. On x86-64 the addend of a PC-relative field in code also holds
+ * the distance from the field to the end of the instruction (-4, or -5 to -8 when an immediate follows): that is taken
+ * out here. In data (`.long foo - .`) it holds no such thing, so sec is needed. */
+void km_rel_target(const km_elf *elf, const struct km_sec *sec, const struct km_rel *rel, struct km_sym **sym,
+		   int64_t *offset);
 
 /* Relocation types of an architecture; a table. Unknown type: NULL. */
 struct km_rel_type {
 	const char *name;
 	uint8_t size;   /* bytes of the field: 0, 1, 2, 4 or 8 */
 	bool pcrel;
-	bool is_signed; /* range check of a 4-byte field */
+	bool is_signed; /* for the range check of a field of less than 8 bytes */
 };
 const struct km_rel_type *km_rel_type(uint16_t machine, uint32_t type);
 
