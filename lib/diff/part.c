@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * part.c - cuts an object into parts and normalises its references.
+ */
+#include "part.h"
+
+static const char *const data_prefixes[] = {
+	".data", ".rodata", ".bss", ".init.", ".exit.", ".ref.", ".meminit.", ".memexit.", ".vvar", ".ldata", ".tdata", ".tbss", ".cpu",
+};
+
+static enum km_class class_of(const struct km_sec *sec, const struct km_special *special)
+{
+	if (!km_sec_is_alloc(sec))
+		return KM_CLASS_IGNORED;
+	if (special && special->kind == KM_SPECIAL_CHUNKS && special->entry)
+		return KM_CLASS_DATA; /* with symbols */
+	if (special)
+		return special->kind == KM_SPECIAL_TABLE  ? KM_CLASS_TABLE :
+		       special->kind == KM_SPECIAL_CHUNKS ? KM_CLASS_CHUNKS :
+							    KM_CLASS_DROPPED;
+	if (sec->flags & SHF_EXECINSTR)
+		return KM_CLASS_CODE;
+	if (km_sec_is_strings(sec) && sec->entsize && sec->entsize <= 4 && sec->data)
+		return KM_CLASS_STRINGS;
+	if (sec->flags & SHF_MERGE && sec->entsize && sec->size % sec->entsize == 0 && sec->data)
+		return KM_CLASS_CONSTS;
+	for (size_t i = 0; i < KM_COUNT(data_prefixes); i++)
+		if (km_starts(sec->name, data_prefixes[i]))
+			return KM_CLASS_DATA;
+	return KM_CLASS_UNKNOWN;
+}
+
+static bool section_is_init(const char *name)
+{
+	return km_starts(name, ".init.") || km_starts(name, ".exit.") || km_starts(name, ".meminit.") || km_starts(name, ".memexit.");
+}
+
+static struct km_part *part_new(struct km_side *side, enum km_part_kind kind, struct km_sec *sec, uint64_t start, uint64_t end)
+{
+	struct km_part *p = km_arena_new(side->arena, struct km_part);
+
+	*p = (struct km_part){ .kind = kind, .sec = sec, .start = start, .end = end, .key = "", .order = SIZE_MAX };
+	p->init = section_is_init(sec->name);
+	p->writable = sec->flags & SHF_WRITE;
+	p->percpu = km_starts(sec->name, ".data..percpu");
+	p->by_content = true;
+	km_vec_push(&km_info_of(side, sec)->parts, p);
+	km_vec_push(&side->parts, p);
+	return p;
+}
+
+/* ---- parts from symbols ---------------------------------------------------------------------------------------------- */
+
+static bool names_a_part(const struct km_side *side, const struct km_sym *sym)
+{
+	if (!sym->sec || sym->type == STT_SECTION || sym->type == STT_FILE || km_starts(sym->name, ".L") || !*sym->name ||
+	    sym->value > sym->sec->size)
+		return false;
+	enum km_class c = km_info_of(side, sym->sec)->class;
+
+	return c == KM_CLASS_CODE || c == KM_CLASS_DATA || c == KM_CLASS_DROPPED || c == KM_CLASS_UNKNOWN;
+}
+
+static int sym_rank(const struct km_sym *s)
+{
+	return (s->type == STT_FUNC || s->type == STT_OBJECT ? 2 : 0) + (s->bind != STB_LOCAL);
+}
+
+static int by_place(const void *pa, const void *pb)
+{
+	const struct km_sym *a = *(struct km_sym *const *)pa, *b = *(struct km_sym *const *)pb;
+
+	if (a->sec != b->sec)
+		return a->sec->index < b->sec->index ? -1 : 1;
+	if (a->value != b->value)
+		return a->value < b->value ? -1 : 1;
+	if (a->size != b->size)
+		return a->size > b->size ? -1 : 1;
+	if (sym_rank(a) != sym_rank(b))
+		return sym_rank(a) > sym_rank(b) ? -1 : 1;
+	return a->index < b->index ? -1 : a->index > b->index;
+}
+
+static bool is_prefix_of(const struct km_part *p, const struct km_sym *sym)
+{
+	return p->end == sym->value && km_starts(p->sym->name, "__pfx_") && !strcmp(p->sym->name + 6, sym->name);
+}
+
+static void name_part(struct km_side *side, struct km_part *p, struct km_sym *sym)
+{
+	p->sym = sym;
+	p->order = sym->index;
+	p->key = km_name_key(side->arena, sym->name);
+	p->never_same = km_name_never_same(sym->name, p->sec->name);
+	p->by_content = p->never_same;
+}
+
+static void parts_from_symbols(struct km_side *side)
+{
+	const km_elf *elf = side->elf;
+	km_vec(struct km_sym *) syms = { 0 };
+	struct km_part *cur = NULL;
+
+	for (size_t i = 0; i < elf->syms.n; i++)
+		if (names_a_part(side, elf->syms.at[i]))
+			km_vec_push(&syms, elf->syms.at[i]);
+	if (syms.n)
+		qsort(syms.at, syms.n, sizeof(*syms.at), by_place);
+	for (size_t i = 0; i < syms.n; i++) {
+		struct km_sym *s = syms.at[i];
+		bool same_sec = cur && cur->sec == s->sec;
+		bool prefix = same_sec && is_prefix_of(cur, s);
+
+		if (!prefix && (!same_sec || (s->value >= cur->end && s->value != cur->start)))
+			cur = part_new(side, s->type == STT_FUNC ? KM_PART_FUNC : KM_PART_DATA, s->sec, s->value, s->value);
+		if (!cur->sym || prefix) {
+			name_part(side, cur, s);
+			cur->kind = s->type == STT_FUNC ? KM_PART_FUNC : KM_PART_DATA;
+		}
+		uint64_t end = s->size > s->sec->size - s->value ? s->sec->size : s->value + s->size;
+
+		if (s->value <= s->sec->size && end > cur->end)
+			cur->end = end;
+		side->by_sym[s->index] = cur;
+	}
+	km_vec_free(&syms);
+}
+
+/* Labels of assembly have no size: they reach up to the next one. */
+static void extend_unsized(struct km_secinfo *info)
+{
+	for (size_t i = 0; i < info->parts.n; i++) {
+		struct km_part *p = info->parts.at[i];
+
+		if (p->end == p->start && p->sym && p->sym->type == STT_NOTYPE)
+			p->end = i + 1 < info->parts.n ? info->parts.at[i + 1]->start : p->sec->size;
+	}
+}
+
+/* ---- parts without symbols ------------------------------------------------------------------------------------------- */
+
+static bool zero_unit(const uint8_t *at, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++)
+		if (at[i])
+			return false;
+	return true;
+}
+
+static void parts_of_strings(struct km_side *side, struct km_sec *sec)
+{
+	uint64_t unit = sec->entsize, start = 0;
+
+	for (uint64_t at = 0; at + unit <= sec->size; at += unit) {
+		if (!zero_unit(sec->data + at, unit))
+			continue;
+		part_new(side, KM_PART_STRING, sec, start, at + unit);
+		start = at + unit;
+	}
+	if (start < sec->size)
+		part_new(side, KM_PART_STRING, sec, start, sec->size);
+}
+
+static void parts_of_consts(struct km_side *side, struct km_sec *sec)
+{
+	for (uint64_t at = 0; at < sec->size; at += sec->entsize)
+		part_new(side, KM_PART_CONST, sec, at, at + sec->entsize);
+}
+
+static int by_start(const void *pa, const void *pb)
+{
+	const struct km_part *a = *(struct km_part *const *)pa, *b = *(struct km_part *const *)pb;
+
+	return a->start < b->start ? -1 : a->start > b->start;
+}
+
+/* What no symbol covers and is too large for padding. A reference just past an array must still mean the array, so padding belongs to
+   what stands before it. */
+static void parts_of_gaps(struct km_side *side, struct km_sec *sec)
+{
+	struct km_secinfo *info = km_info_of(side, sec);
+	size_t named = info->parts.n;
+	uint64_t at = 0, padding = sec->align ? sec->align : 1;
+
+	if (named && (sec->flags & (SHF_EXECINSTR | SHF_WRITE)))
+		return;
+	for (size_t i = 0; i <= named; i++) {
+		uint64_t next = i < named ? info->parts.at[i]->start : sec->size;
+
+		if (next > at && (!named || next - at >= padding))
+			part_new(side, KM_PART_ANON, sec, at, next);
+		if (i < named)
+			at = info->parts.at[i]->end;
+	}
+	if (info->parts.n > 1)
+		qsort(info->parts.at, info->parts.n, sizeof(*info->parts.at), by_start);
+}
+
+/* ---- references ------------------------------------------------------------------------------------------------------ */
+
+const struct km_rel *km_rels_in(const struct km_sec *sec, uint64_t start, uint64_t end, size_t *n)
+{
+	size_t low = 0, high = sec->rels.n;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (sec->rels.at[mid].offset < start)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	size_t last = low;
+
+	while (last < sec->rels.n && sec->rels.at[last].offset < end)
+		last++;
+	*n = last - low;
+	return *n ? &sec->rels.at[low] : NULL;
+}
+
+bool km_rel_is_branch(const struct km_sec *sec, const struct km_rel *rel)
+{
+	const uint8_t *code = sec->data;
+	uint64_t at = rel->offset;
+
+	if (!(sec->flags & SHF_EXECINSTR) || !code || at < 1)
+		return false;
+	return code[at - 1] == 0xe8 || code[at - 1] == 0xe9 || (at >= 2 && code[at - 2] == 0x0f && (code[at - 1] & 0xf0) == 0x80);
+}
+
+unsigned km_pc_bias(const struct km_side *side, const struct km_sec *sec, const struct km_rel *rel)
+{
+	const struct km_rel_type *type = km_rel_type(side->elf->machine, rel->type);
+
+	if (!type || !type->pcrel || !(sec->flags & SHF_EXECINSTR))
+		return 0;
+	if (km_rel_is_branch(sec, rel))
+		return type->size;
+	return km_operand_tail(sec->data, sec->size, rel->offset, type->size);
+}
+
+struct km_part *km_part_at(const struct km_side *side, const struct km_sec *sec, int64_t pos)
+{
+	const struct km_secinfo *info = km_info_of(side, sec);
+	size_t low = 0, high = info->parts.n;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if ((int64_t)info->parts.at[mid]->start <= pos)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (!info->parts.n)
+		return NULL;
+	return info->parts.at[low ? low - 1 : 0];
+}
+
+static int64_t part_origin(const struct km_part *p)
+{
+	return p->sym ? p->sym->value : p->start;
+}
+
+struct km_target km_target_of(const struct km_side *side, const struct km_sec *sec, const struct km_rel *rel)
+{
+	struct km_target t = { .sym = rel->sym, .offset = (int64_t)((uint64_t)rel->addend + km_pc_bias(side, sec, rel)) };
+
+	if (!rel->sym->sec)
+		return t;
+	int64_t pos = (int64_t)(rel->sym->value + (uint64_t)t.offset);
+
+	t.part = side->by_sym[rel->sym->index];
+	if (!t.part)
+		t.part = km_part_at(side, rel->sym->sec, pos);
+	if (t.part)
+		t.offset = (int64_t)((uint64_t)pos - (uint64_t)part_origin(t.part));
+	return t;
+}
+
+bool km_ref_is_direct(const struct km_part *from, const struct km_ref *ref)
+{
+	return km_rel_is_branch(from->sec, ref->rel) && ref->to.offset == 0;
+}
+
+const char *km_part_name(const struct km_part *part)
+{
+	return part->sym ? part->sym->name : "";
+}
+
+static void cut_chunks(struct km_side *side)
+{
+	km_vec(uint64_t) *cuts = km_calloc(side->elf->secs.n + 1, sizeof(*cuts));
+
+	for (size_t i = 0; i < side->elf->secs.n; i++) {
+		struct km_sec *sec = side->elf->secs.at[i];
+
+		if (!km_sec_is_alloc(sec))
+			continue;
+		for (size_t r = 0; r < sec->rels.n; r++) {
+			struct km_sym *sym = sec->rels.at[r].sym;
+
+			if (sym->sec && km_info_of(side, sym->sec)->class == KM_CLASS_CHUNKS)
+				km_vec_push(&cuts[sym->sec->index],
+					    sym->value + (uint64_t)sec->rels.at[r].addend + km_pc_bias(side, sec, &sec->rels.at[r]));
+		}
+	}
+	for (size_t i = 0; i < side->elf->secs.n; i++) {
+		struct km_sec *sec = side->elf->secs.at[i];
+
+		if (km_info_of(side, sec)->class != KM_CLASS_CHUNKS || !sec->size)
+			continue;
+		/* A chunk for each place; sorting and doubles are settled by the part list. */
+		uint8_t *cut = km_calloc(sec->size, 1);
+
+		cut[0] = 1;
+		for (size_t c = 0; c < cuts[i].n; c++)
+			if (cuts[i].at[c] < sec->size)
+				cut[cuts[i].at[c]] = 1;
+		for (uint64_t start = 0, at = 1; at <= sec->size; at++)
+			if (at == sec->size || cut[at]) {
+				part_new(side, KM_PART_CHUNK, sec, start, at);
+				start = at;
+			}
+		free(cut);
+	}
+	for (size_t i = 0; i < side->elf->secs.n; i++)
+		km_vec_free(&cuts[i]);
+	free(cuts);
+}
+
+static void add_user(struct km_part *to, struct km_part *from, bool direct)
+{
+	if (to->users.n && to->users.at[to->users.n - 1].part == from) {
+		to->users.at[to->users.n - 1].direct &= direct;
+		return;
+	}
+	km_vec_push(&to->users, (struct km_user){ from, direct });
+}
+
+static void resolve_refs(struct km_side *side, struct km_part *p)
+{
+	const struct km_rel *rels = km_rels_in(p->sec, p->start, p->end, &p->n_refs);
+
+	p->refs = p->n_refs ? km_arena_alloc(side->arena, p->n_refs * sizeof(*p->refs)) : NULL;
+	for (size_t i = 0; i < p->n_refs; i++) {
+		p->refs[i] = (struct km_ref){ &rels[i], km_target_of(side, p->sec, &rels[i]) };
+		if (p->refs[i].to.part && p->refs[i].to.part != p)
+			add_user(p->refs[i].to.part, p, km_ref_is_direct(p, &p->refs[i]));
+	}
+}
+
+static void entry_users(struct km_side *side)
+{
+	for (size_t i = 0; i < side->entries.n; i++) {
+		struct km_entry *e = side->entries.at[i];
+
+		for (size_t r = 0; r < e->n_rels; r++) {
+			struct km_part *to = km_target_of(side, e->sec, &e->rels[r]).part;
+
+			if (e->owner && to && to != e->owner)
+				add_user(to, e->owner, false);
+		}
+	}
+}
+
+/* ---- what parts are -------------------------------------------------------------------------------------------------- */
+
+static bool has_fentry(const struct km_side *side, const struct km_part *p)
+{
+	uint64_t code = p->sym ? p->sym->value : p->start;
+
+	for (size_t i = 0; i < p->n_refs && p->refs[i].rel->offset < code + 9; i++)
+		if (!p->refs[i].to.part && !strcmp(p->refs[i].to.sym->name, "__fentry__"))
+			return true;
+	for (size_t i = 0; i < p->entries.n; i++) {
+		const struct km_entry *e = p->entries.at[i];
+
+		if (strcmp(e->kind->name, "__mcount_loc") && strcmp(e->kind->name, "__patchable_function_entries"))
+			continue;
+		/* ENDBR64 may stand before it, padding before the symbol. */
+		if (e->n_rels && km_target_of(side, e->sec, &e->rels[0]).offset <= 4)
+			return true;
+	}
+	return false;
+}
+
+static bool is_label_table(const struct km_part *p)
+{
+	if (p->kind != KM_PART_DATA || p->writable || !p->n_refs || p->sym->bind != STB_LOCAL)
+		return false;
+	for (size_t i = 0; i < p->n_refs; i++) {
+		const struct km_part *to = p->refs[i].to.part;
+
+		if (!to || to->kind != KM_PART_FUNC || to != p->refs[0].to.part || p->refs[i].to.offset == 0)
+			return false;
+	}
+	return true;
+}
+
+static uint64_t mix(uint64_t h, const void *bytes, size_t n)
+{
+	const uint8_t *at = bytes;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ at[i]) * 0x100000001b3;
+	return h;
+}
+
+static uint64_t hash_ref(uint64_t h, const struct km_part *from, const struct km_ref *ref)
+{
+	uint64_t facts[3] = { ref->rel->offset - from->start, ref->rel->type, (uint64_t)ref->to.offset };
+	const struct km_part *to = ref->to.part;
+	const char *name = to ? to->key : ref->to.sym->name;
+
+	if (to && (to->kind == KM_PART_STRING || to->kind == KM_PART_CONST) && to->sec->data)
+		return mix(mix(h, facts, 2 * sizeof(*facts)), to->sec->data + to->start, to->end - to->start);
+	return mix(mix(h, facts, sizeof(facts)), name, strlen(name));
+}
+
+static uint64_t hash_part(const struct km_side *side, const struct km_part *p)
+{
+	uint64_t h = 0xcbf29ce484222325, at = p->start;
+
+	for (size_t i = 0; i < p->n_refs; i++) {
+		const struct km_rel *rel = p->refs[i].rel;
+		const struct km_rel_type *type = km_rel_type(side->elf->machine, rel->type);
+
+		if (p->sec->data && rel->offset > at)
+			h = mix(h, p->sec->data + at, rel->offset - at);
+		at = rel->offset + (type ? type->size : 0);
+		h = hash_ref(h, p, &p->refs[i]);
+	}
+	if (p->sec->data && p->end > at)
+		h = mix(h, p->sec->data + at, p->end - at);
+	return h;
+}
+
+/* foo.cold belongs to foo, and foo.part.0.cold to foo.part.0. */
+static void find_fragments(struct km_side *side)
+{
+	km_map *by_name = km_map_create();
+
+	for (size_t i = 0; i < side->parts.n; i++)
+		if (side->parts.at[i]->kind == KM_PART_FUNC)
+			km_map_put(by_name, side->parts.at[i]->sym->name, side->parts.at[i]);
+	for (size_t i = 0; i < side->parts.n; i++) {
+		struct km_part *p = side->parts.at[i];
+		const char *cold = p->kind == KM_PART_FUNC ? strstr(p->sym->name, ".cold") : NULL;
+
+		if (!cold || cold == p->sym->name)
+			continue;
+		char *name KM_AUTOFREE = km_strndup(p->sym->name, cold - p->sym->name);
+
+		p->parent = km_map_get(by_name, name);
+		if (p->parent)
+			p->parent->cold = p;
+	}
+	km_map_destroy(by_name);
+}
+
+static int by_order(const void *pa, const void *pb)
+{
+	const struct km_part *a = *(struct km_part *const *)pa, *b = *(struct km_part *const *)pb;
+
+	if (a->order != b->order)
+		return a->order < b->order ? -1 : 1;
+	if (a->sec != b->sec)
+		return a->sec->index < b->sec->index ? -1 : 1;
+	return a->start < b->start ? -1 : a->start > b->start;
+}
+
+static void cut(struct km_side *side)
+{
+	parts_from_symbols(side);
+	for (size_t i = 0; i < side->elf->secs.n; i++) {
+		struct km_sec *sec = side->elf->secs.at[i];
+		enum km_class c = side->secs[i].class;
+
+		extend_unsized(&side->secs[i]);
+		if (c == KM_CLASS_STRINGS)
+			parts_of_strings(side, sec);
+		else if (c == KM_CLASS_CONSTS)
+			parts_of_consts(side, sec);
+		else if (c == KM_CLASS_DATA || c == KM_CLASS_UNKNOWN || c == KM_CLASS_CODE)
+			parts_of_gaps(side, sec);
+	}
+	cut_chunks(side);
+}
+
+km_error *km_side_init(struct km_side *side, const km_elf *elf, const char *path)
+{
+	*side = (struct km_side){ .elf = elf, .path = path, .arena = km_arena_create() };
+	side->secs = km_calloc(elf->secs.n + 1, sizeof(*side->secs));
+	side->by_sym = km_calloc(elf->syms.n + 1, sizeof(*side->by_sym));
+	for (size_t i = 0; i < elf->secs.n; i++) {
+		side->secs[i].special = km_special_find(elf->secs.at[i]->name);
+		side->secs[i].class = class_of(elf->secs.at[i], side->secs[i].special);
+	}
+	cut(side);
+	for (size_t i = 0; i < side->parts.n; i++)
+		resolve_refs(side, side->parts.at[i]);
+	for (size_t i = 0; i < elf->secs.n; i++)
+		if (side->secs[i].class == KM_CLASS_TABLE)
+			KM_TRY(km_special_entries(side, elf->secs.at[i]));
+	entry_users(side);
+	find_fragments(side);
+	for (size_t i = 0; i < side->parts.n; i++) {
+		struct km_part *p = side->parts.at[i];
+
+		p->fentry = p->kind == KM_PART_FUNC && has_fentry(side, p);
+		p->labels = is_label_table(p);
+		p->by_content |= p->labels;
+		p->hash = hash_part(side, p);
+	}
+	if (side->parts.n)
+		qsort(side->parts.at, side->parts.n, sizeof(*side->parts.at), by_order);
+	return NULL;
+}
+
+void km_side_free(struct km_side *side)
+{
+	for (size_t i = 0; i < side->parts.n; i++) {
+		km_vec_free(&side->parts.at[i]->users);
+		km_vec_free(&side->parts.at[i]->entries);
+	}
+	for (size_t i = 0; side->elf && i < side->elf->secs.n; i++)
+		km_vec_free(&side->secs[i].parts);
+	free(side->secs);
+	free(side->by_sym);
+	km_vec_free(&side->parts);
+	km_vec_free(&side->entries);
+	km_dwarf_free(side->dwarf);
+	km_arena_destroy(side->arena);
+	*side = (struct km_side){ 0 };
+}
