@@ -2,7 +2,7 @@
 /*
  * dwarf.c - where functions and variables are declared, and which function a static local belongs to.
  */
-#include "dwarf.h"
+#include "debuginfo.h"
 
 #include <dwarf.h>
 

@@ -7,7 +7,7 @@
  * A member in what was padding keeps all else in place; but existing objects hold rubbish there: a risk. A type of this file that is only
  * ever a local variable has no objects that outlive a call: a risk too, not a refusal.
  */
-#include "dwarf.h"
+#include "debuginfo.h"
 
 #include <dwarf.h>
 

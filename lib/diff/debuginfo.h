@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * dwarf.h - one object's DWARF, opened once.
+ * debuginfo.h - one object's DWARF, opened once.
  */
-#ifndef KMEND_DIFF_DWARF_H
-#define KMEND_DIFF_DWARF_H
+#ifndef KMEND_DIFF_DEBUGINFO_H
+#define KMEND_DIFF_DEBUGINFO_H
 
 #include "part.h"
 
