@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * link.h - one patch module while it is made: from carried objects over the kernel's own linking to livepatch relocations.
+ *
+ * ld and modpost must not see names like ".klp.sym.vmlinux.foo,2", and the glue must reach functions that are local. So three
+ * kinds of intermediate names live from resolve.c to klp.c only, each an index into a table here:
+ *   kmend_klp_<n>   undefined: a symbol that the kernel's livepatch code will look up
+ *   kmend_new_<n>   a new global of one unit that another unit of the same object uses
+ *   kmend_func_<n>  alias of the new version of function n, for the glue's table
+ */
+#ifndef KMEND_PATCH_LINK_H
+#define KMEND_PATCH_LINK_H
+
+#include <kmend/patch.h>
+#include "mask.h"
+
+#define KM_TEMP_KLP "kmend_klp_"
+#define KM_TEMP_NEW "kmend_new_"
+#define KM_TEMP_FUNC "kmend_func_"
+
+struct km_klp_sym {
+	const char *temp;
+	const char *relas;  /* object whose arrival applies the relocations: "vmlinux" means at once */
+	const char *object; /* that has the symbol */
+	const char *name;
+	unsigned sympos;
+};
+
+struct km_new_sym {
+	const char *temp, *name, *object;
+};
+
+struct km_link_func {
+	const char *temp;
+	const char *name;   /* as the kernel knows it */
+	const char *object, *unit;
+	unsigned sympos;
+	uint64_t addr, size;
+	bool matched;
+	km_ranges mask;
+	uint8_t expected[KM_SHA256_LEN];
+};
+
+struct km_link {
+	km_arena *arena; /* the result's */
+	km_kernel *k;
+	const struct km_patch_spec *spec;
+	struct km_patch_result *result;
+	km_vec(struct km_klp_sym *) klps;
+	km_vec(struct km_new_sym *) news;
+	km_vec(struct km_link_func) funcs; /* by object: vmlinux first, then modules by name */
+	km_map *klp_by_key, *new_by_key;
+	km_strv namespaces; /* of exports that are used */
+};
+
+/* One unit while its carried object is worked on. */
+struct km_link_unit {
+	const struct km_patch_unit *unit;
+	km_object *shipped;
+	struct km_klp_sym **klp; /* by symbol index of carry: what it became; NULL when it links by name */
+	int64_t *delta;          /* by symbol index: to be added to addends */
+	size_t n;                /* of both, symbols of carry before any was added */
+};
+
+void km_judge(struct km_link *link, enum km_severity severity, const char *code, const char *unit, const char *subject,
+	      const char *reason, const char *next);
+bool km_link_refused(const struct km_link *link);
+
+/* resolve.c: finds or makes the klp symbol. */
+struct km_klp_sym *km_klp_symbol(struct km_link *link, const char *patched, const char *object, const char *name, unsigned sympos);
+/* Declares the new globals of a unit, which others may use. */
+void km_resolve_news(struct km_link *link, struct km_link_unit *u);
+/* Gives each undefined symbol of the unit's carried object its home, or judges. */
+km_error *km_resolve_unit(struct km_link *link, struct km_link_unit *u);
+/* The original of a symbol of the original object, as an undefined symbol of carry. NULL when it has no place. */
+struct km_sym *km_resolve_original(struct km_link *link, struct km_link_unit *u, const struct km_sym *orig, int64_t *delta);
+/* Is a symbol of a module looked up alike while the module comes (all symbols) and when it is there (none of .init)? */
+bool km_sympos_stable(const km_object *obj, const struct km_ksym *sym);
+
+/* pointer.c: function pointers in carried code and data. */
+void km_resolve_pointers(struct km_link *link, struct km_link_unit *u);
+/* keys.c: table entries whose key a module owns; then late relocations that would come too late. */
+void km_resolve_keys(struct km_link *link, struct km_link_unit *u);
+
+/* function.c: proves the functions that the unit replaces and puts them into link->funcs. */
+void km_link_functions(struct km_link *link, struct km_link_unit *u);
+
+/* glue.c: the C source and the Kbuild file. Strings are the caller's. */
+char *km_glue_source(const struct km_link *link);
+char *km_glue_kbuild(const struct km_link *link, size_t units);
+
+/* meta.c: the text of KM_META_SECTION; the caller's. */
+char *km_meta_text(const struct km_link *link);
+
+/* klp.c: turns the linked module into a livepatch module, in place. */
+km_error *km_klp_finish(struct km_link *link, km_elf *ko);
+/* check.c: what the loader would refuse, and what it would not but should. */
+km_error *km_check_module(const km_elf *ko, const km_exports *exports);
+
+#endif
