@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "check.h"
+
+static void test_starts_ends(void **state)
+{
+	(void)state;
+	assert_true(km_starts("vmlinux", "vm"));
+	assert_true(km_starts("", ""));
+	assert_false(km_starts("v", "vm"));
+	assert_true(km_ends("a.ko", ".ko"));
+	assert_false(km_ends("ko", ".ko"));
+	assert_true(km_ends("x", ""));
+}
+
+static void test_growing(void **state)
+{
+	km_str s = {0};
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		km_str_printf(&s, "%03d", i);
+	km_str_addn(&s, "a\0b", 3);
+	assert_int_equal(s.n, 3003);
+	assert_memory_equal(s.at + 2997, "999a\0b", 7);
+	km_str_free(&s);
+	km_str_add(&s, "");
+	assert_string_equal(s.at, "");
+	km_str_free(&s);
+}
+
+static void test_nearest(void **state)
+{
+	static const char *const words[] = {"load", "unload", "list", "status", "info", "blockers"};
+	static const struct {
+		const char *word, *nearest;
+	} cases[] = {
+		{"load", "load"},     {"laod", NULL},   {"lod", "load"},      {"statsu", "status"},
+		{"unlod", "unload"}, {"xyzzy", NULL}, {"blocker", "blockers"}, {"", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < KM_COUNT(cases); i++) {
+		const char *got = km_nearest(cases[i].word, words, KM_COUNT(words));
+
+		if (cases[i].nearest)
+			assert_string_equal(got ? got : "(none)", cases[i].nearest);
+		else
+			assert_null(got);
+	}
+	assert_null(km_nearest("a", NULL, 0));
+}
+
+static void test_sha256(void **state)
+{
+	/* FIPS 180-2, appendix B.1 */
+	static const char abc[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+	uint8_t sum[KM_SHA256_LEN];
+	char hex[KM_SHA256_HEX];
+	km_sha256 *h = km_sha256_create();
+
+	(void)state;
+	km_sha256_add(h, "a", 1);
+	km_sha256_add(h, "bc", 2);
+	km_sha256_end(h, sum);
+	km_hex(sum, sizeof(sum), hex);
+	assert_string_equal(hex, abc);
+	km_sha256_of("abc", 3, sum);
+	km_hex(sum, sizeof(sum), hex);
+	assert_string_equal(hex, abc);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_starts_ends),
+		cmocka_unit_test(test_growing),
+		cmocka_unit_test(test_nearest),
+		cmocka_unit_test(test_sha256),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
