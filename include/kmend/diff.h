@@ -26,7 +26,7 @@ enum km_why { /* why a function or datum travels; shown to the author */
 	KM_WHY_SPECIAL,    /* an entry of a special section changed: detail names the section */
 	KM_WHY_CLONE,      /* its .cold/.part child changed, or its parent did */
 	KM_WHY_NEW,        /* new, and used by something that travels */
-	KM_WHY_DATA,       /* it uses read-only data that changed */
+	KM_WHY_DATA,       /* a datum: its value changed; a function: it uses read-only data that changed */
 	KM_WHY_NEVER_SAME, /* a static local of the kinds that are never shared (__func__, __warned, …) */
 };
 
@@ -57,10 +57,14 @@ struct km_judgement {
 
 typedef struct km_diff {
 	km_arena *arena;
-	km_vec(struct km_change_item) items;      /* changed, new, removed and carried; in the patched object's symbol order */
+	/* Changed, new, removed and carried, in the patched object's symbol order, what was removed last. Strings and constants travel
+	   without an item of their own. */
+	km_vec(struct km_change_item) items;
 	km_vec(struct km_judgement) judgements;
 	/* The travelling part of the patched object: functions, new data, strings, their special section entries. Symbols that
-	   are defined in the patched object but do not travel are undefined here and keep their name. */
+	   are defined in the patched object but do not travel are undefined here and keep their name. A function that is to be redirected
+	   can be here twice: defined, for calls from within the patch, and undefined with an origin, where its address is taken: such an
+	   address may be stored and outlive the patch, so it must be the existing function's. */
 	km_elf *carry;
 	/* For each symbol of carry (by index): the symbol of the *original* object it stands for, NULL when it is new or was undefined
 	   in the patched object too. Names may differ (static locals and clones get other numbers). */
@@ -87,16 +91,17 @@ const char *km_why_text(enum km_why why); /* "its instructions changed" … */
  */
 enum km_special_kind {
 	KM_SPECIAL_TABLE,   /* fixed-size entries; kept when the deciding relocation targets travelling code */
-	KM_SPECIAL_CHUNKS,  /* code or data without symbols, cut at the places that are referred to (.altinstr_replacement, .altinstr_aux) */
-	KM_SPECIAL_REBUILT, /* made anew or left out: made by a later step (.orc_unwind_ip goes with .orc_unwind) */
+	KM_SPECIAL_CHUNKS,  /* travels with those who refer to it: cut at the places referred to (.altinstr_replacement, .altinstr_aux), or, where
+			       entry is set, at its symbols (__dyndbg) */
+	KM_SPECIAL_REBUILT, /* goes with another section (.orc_unwind with .orc_unwind_ip) or is made by a later step */
 	KM_SPECIAL_DROPPED, /* never travels: exports, init calls, parameters, discarded notes; with the reason */
 };
 struct km_special {
-	const char *name;     /* exact, or a prefix when it ends in '*' */
+	const char *name;     /* exact, or with one '*' for anything */
 	enum km_special_kind kind;
-	unsigned entry;       /* bytes; 0 for KM_SPECIAL_CHUNKS */
-	int decides;          /* offset within an entry of the relocation that decides; */
-	const char *note;
+	unsigned entry;       /* bytes; where a later kernel's is larger, the relocations' distance counts; 0: no entries */
+	int decides;          /* offset within an entry of the relocation that decides */
+	const char *note;     /* what an entry is, or why it never travels; for people */
 };
 const struct km_special *km_special_find(const char *section);
 const struct km_special *km_special_at(size_t i); /* NULL past the end; for the docs and tests */

@@ -42,24 +42,11 @@ static bool mark_data_users(km_arena *arena, struct km_part *p)
 }
 
 /* A function that ftrace cannot redirect is replaced by way of all its callers, when they are known. */
-static bool callers_can_stand_in(const struct km_part *p)
-{
-	if (p->sym->bind != STB_LOCAL || !p->users.n)
-		return false;
-	for (size_t i = 0; i < p->users.n; i++) {
-		const struct km_part *user = p->users.at[i].part;
-
-		if (!p->users.at[i].direct || user->kind != KM_PART_FUNC || user->init)
-			return false;
-	}
-	return true;
-}
-
 static bool mark_callers(km_arena *arena, struct km_part *p)
 {
 	bool any = false;
 
-	if (p->kind != KM_PART_FUNC || !p->differs || p->init || p->parent || p->twin->fentry || !callers_can_stand_in(p))
+	if (p->kind != KM_PART_FUNC || !p->differs || p->init || p->parent || p->twin->fentry || !km_callers_stand_in(p))
 		return false;
 	for (size_t i = 0; i < p->users.n; i++)
 		any |= mark(p->users.at[i].part, KM_WHY_CLONE,
@@ -157,6 +144,12 @@ static void close_part(struct km_work *w, part_list *todo, struct km_part *p)
 		for (size_t r = 0; r < e->n_rels; r++)
 			close_target(w, todo, p, km_target_of(&w->patched, e->sec, &e->rels[r]).part);
 	}
+	/* Code may walk from one unnamed constant into the next: the whole section comes. */
+	const struct km_secinfo *info = km_info_of(&w->patched, p->sec);
+
+	for (size_t i = 0; p->kind == KM_PART_ANON && i < info->parts.n; i++)
+		if (info->parts.at[i]->kind == KM_PART_ANON)
+			include(todo, info->parts.at[i], p->why, p->detail);
 	if (p->cold)
 		include(todo, p->cold, KM_WHY_CLONE, km_arena_printf(w->d->arena, "it belongs to %s", km_part_name(p)));
 	if (p->parent)

@@ -73,8 +73,33 @@ static bool shape_equal(const struct km_side *os, const struct km_sec *osec, uin
 	return at >= size || !memcmp(osec->data + oat + at, psec->data + pat + at, size - at);
 }
 
+static bool zero_tail(const struct km_part *p, uint64_t from)
+{
+	enum { PADDING = 64 };
+
+	if (p->end - p->start - from >= PADDING || !p->sec->data)
+		return false;
+	for (uint64_t at = p->start + from; at < p->end; at++)
+		if (p->sec->data[at])
+			return false;
+	return true;
+}
+
+/* A stretch without a symbol reaches up to the next one: what stands behind it decides about its padding. */
+static bool anon_shape_equal(const struct km_side *os, const struct km_part *o, const struct km_part *p)
+{
+	const struct km_rel *orels = o->n_refs ? o->refs[0].rel : NULL, *prels = p->n_refs ? p->refs[0].rel : NULL;
+	uint64_t on = o->end - o->start, pn = p->end - p->start, n = on < pn ? on : pn;
+
+	if (!shape_equal(os, o->sec, o->start, orels, o->n_refs, p->sec, p->start, prels, p->n_refs, n))
+		return false;
+	return zero_tail(on > pn ? o : p, n);
+}
+
 static bool part_shape_equal(const struct km_side *os, const struct km_part *o, const struct km_part *p)
 {
+	if (o->kind == KM_PART_ANON && p->kind == KM_PART_ANON && o->end - o->start != p->end - p->start)
+		return anon_shape_equal(os, o, p);
 	const struct km_rel *orels = o->n_refs ? o->refs[0].rel : NULL, *prels = p->n_refs ? p->refs[0].rel : NULL;
 
 	return o->end - o->start == p->end - p->start &&
@@ -194,7 +219,7 @@ static void describe_code(km_arena *arena, const struct km_part *o, const struct
 	size_t added = only_in(arena, p, o, &more), gone = only_in(arena, o, p, &less);
 	unsigned long long was = o->end - o->start, is = p->end - p->start;
 
-	delta->why = KM_WHY_CODE;
+	delta->why = p->kind == KM_PART_FUNC ? KM_WHY_CODE : KM_WHY_DATA;
 	if (added && gone)
 		delta->detail = km_arena_printf(arena, "now refers to %s, no longer to %s", more.at, less.at);
 	else if (added)

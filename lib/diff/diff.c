@@ -12,7 +12,7 @@ static const char *const why_texts[] = {
 	[KM_WHY_SPECIAL] = "an entry of a special section changed",
 	[KM_WHY_CLONE] = "it belongs together with a function that changed",
 	[KM_WHY_NEW] = "it is new",
-	[KM_WHY_DATA] = "read-only data it uses changed",
+	[KM_WHY_DATA] = "data changed",
 	[KM_WHY_NEVER_SAME] = "it belongs to one place in the code and is not shared",
 };
 

@@ -63,7 +63,7 @@ static const char *data_reason(struct km_work *w, const struct km_part *p)
 
 	if (was != is)
 		return km_arena_printf(w->d->arena, "its size changed from %llu to %llu bytes, and %s", was, is, kept);
-	if (p->why == KM_WHY_CODE || !p->detail)
+	if (!p->detail)
 		return km_arena_printf(w->d->arena, "its initial value changed, and %s", kept);
 	return km_arena_printf(w->d->arena, "its initial value changed (%s), and %s", p->detail, kept);
 }
@@ -140,25 +140,12 @@ static bool leaves(const struct km_side *side, const struct km_part *p)
 	return !p->sec->data || memchr(p->sec->data + p->start, 0xc3, p->end - p->start) || (p->cold && leaves(side, p->cold));
 }
 
-static bool callers_stand_in(const struct km_part *p)
-{
-	if (p->sym->bind != STB_LOCAL || !p->users.n)
-		return false;
-	for (size_t i = 0; i < p->users.n; i++) {
-		const struct km_part *user = p->users.at[i].part;
-
-		if (!p->users.at[i].direct || user->kind != KM_PART_FUNC || user->init)
-			return false;
-	}
-	return true;
-}
-
 static void judge_no_fentry(struct km_work *w, struct km_part *p)
 {
 	const char *sec = p->twin->sec->name;
 	bool special = !km_starts(sec, ".text");
 
-	if (callers_stand_in(p))
+	if (km_callers_stand_in(p))
 		return;
 	km_judge_part(w, KM_REFUSE, "no-fentry", p,
 		      special ? km_arena_printf(w->d->arena, "it lives in %s, where nothing may be traced, so it cannot be redirected", sec) :
@@ -245,6 +232,19 @@ static uint64_t registered(const struct km_side *side, const struct km_special *
 	return sum;
 }
 
+/* "__ksymtab_foo" is about foo. */
+static const char *announced_name(const char *name)
+{
+	static const char *const prefixes[] = {
+		"__ksymtab_", "__kstrtabns_", "__kstrtab_", "__crc_", "__param_str_", "__param_", "__tracepoint_", "__tpstrtab_", "__event_",
+	};
+
+	for (size_t i = 0; i < KM_COUNT(prefixes); i++)
+		if (km_starts(name, prefixes[i]))
+			return name + strlen(prefixes[i]);
+	return name;
+}
+
 static struct km_part *first_new_in(const struct km_side *side, const struct km_special *kind)
 {
 	for (size_t i = 0; i < side->parts.n; i++) {
@@ -265,13 +265,22 @@ void km_judge_registrations(struct km_work *w)
 		if (!announces(s) || registered(&w->patched, s) <= registered(&w->orig, s))
 			continue;
 		struct km_part *p = first_new_in(&w->patched, s);
-		const char *next = "leave it out of the patch, or expect it to appear with the next boot or load only";
+		const char *subject = p ? announced_name(km_part_name(p)) : w->patched.elf->secs.at[i]->name;
+		struct km_sym *about = km_elf_sym(w->patched.elf, subject);
 
-		if (p)
-			km_judge_part(w, KM_RISK, "registration", p, s->note, next);
-		else
-			km_judge(w, (struct km_judgement){ .severity = KM_RISK, .code = "registration", .reason = s->note, .next = next,
-							   .subject = w->patched.elf->secs.at[i]->name });
+		if (about && w->patched.by_sym[about->index])
+			p = w->patched.by_sym[about->index];
+		struct km_decl decl = p ? km_decl_of(&w->patched, p) : (struct km_decl){ 0 };
+
+		km_judge(w, (struct km_judgement){
+				    .severity = KM_RISK,
+				    .code = "registration",
+				    .file = decl.file ? km_arena_strdup(w->d->arena, decl.file) : NULL,
+				    .line = decl.line,
+				    .subject = km_arena_strdup(w->d->arena, subject),
+				    .reason = s->note,
+				    .next = "leave it out of the patch, or expect it to appear with the next boot or load only",
+			    });
 	}
 }
 

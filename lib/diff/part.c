@@ -174,6 +174,17 @@ static int by_start(const void *pa, const void *pb)
 	return a->start < b->start ? -1 : a->start > b->start;
 }
 
+/* Constants that the compiler pools without a name: cut where they are referred to, as chunks are. */
+static bool is_anonymous(const struct km_side *side, const struct km_sec *sec)
+{
+	const struct km_secinfo *info = km_info_of(side, sec);
+
+	if (info->class == KM_CLASS_CHUNKS)
+		return true;
+	return info->class == KM_CLASS_DATA && !(sec->flags & SHF_WRITE) && sec->data &&
+	       (!info->parts.n || info->parts.at[0]->kind == KM_PART_ANON);
+}
+
 /* What no symbol covers and is too large for padding. A reference just past an array must still mean the array, so padding belongs to
    what stands before it. */
 static void parts_of_gaps(struct km_side *side, struct km_sec *sec)
@@ -182,7 +193,7 @@ static void parts_of_gaps(struct km_side *side, struct km_sec *sec)
 	size_t named = info->parts.n;
 	uint64_t at = 0, padding = sec->align ? sec->align : 1;
 
-	if (named && (sec->flags & (SHF_EXECINSTR | SHF_WRITE)))
+	if (!named ? is_anonymous(side, sec) : sec->flags & (SHF_EXECINSTR | SHF_WRITE))
 		return;
 	for (size_t i = 0; i <= named; i++) {
 		uint64_t next = i < named ? info->parts.at[i]->start : sec->size;
@@ -283,49 +294,67 @@ bool km_ref_is_direct(const struct km_part *from, const struct km_ref *ref)
 	return km_rel_is_branch(from->sec, ref->rel) && ref->to.offset == 0;
 }
 
+bool km_callers_stand_in(const struct km_part *p)
+{
+	if (p->sym->bind != STB_LOCAL || !p->users.n)
+		return false;
+	for (size_t i = 0; i < p->users.n; i++) {
+		const struct km_part *user = p->users.at[i].part;
+
+		if (!p->users.at[i].direct || user->kind != KM_PART_FUNC || user->init)
+			return false;
+	}
+	return true;
+}
+
 const char *km_part_name(const struct km_part *part)
 {
 	return part->sym ? part->sym->name : "";
 }
 
-static void cut_chunks(struct km_side *side)
+/* Marks the places in anonymous sections that anybody refers to; one map of bytes a section, or NULL. */
+static uint8_t **mark_cuts(const struct km_side *side)
 {
-	km_vec(uint64_t) *cuts = km_calloc(side->elf->secs.n + 1, sizeof(*cuts));
+	uint8_t **cuts = km_calloc(side->elf->secs.n + 1, sizeof(*cuts));
 
 	for (size_t i = 0; i < side->elf->secs.n; i++) {
 		struct km_sec *sec = side->elf->secs.at[i];
 
-		if (!km_sec_is_alloc(sec))
-			continue;
-		for (size_t r = 0; r < sec->rels.n; r++) {
-			struct km_sym *sym = sec->rels.at[r].sym;
+		for (size_t r = 0; km_sec_is_alloc(sec) && r < sec->rels.n; r++) {
+			const struct km_rel *rel = &sec->rels.at[r];
+			const struct km_sec *to = rel->sym->sec;
 
-			if (sym->sec && km_info_of(side, sym->sec)->class == KM_CLASS_CHUNKS)
-				km_vec_push(&cuts[sym->sec->index],
-					    sym->value + (uint64_t)sec->rels.at[r].addend + km_pc_bias(side, sec, &sec->rels.at[r]));
+			if (!to || !to->size || !is_anonymous(side, to))
+				continue;
+			uint64_t at = rel->sym->value + (uint64_t)rel->addend + km_pc_bias(side, sec, rel);
+
+			if (!cuts[to->index])
+				cuts[to->index] = km_calloc(to->size, 1);
+			if (at < to->size)
+				cuts[to->index][at] = 1;
 		}
 	}
+	return cuts;
+}
+
+static void cut_anonymous(struct km_side *side)
+{
+	uint8_t **cuts = mark_cuts(side);
+
 	for (size_t i = 0; i < side->elf->secs.n; i++) {
 		struct km_sec *sec = side->elf->secs.at[i];
+		enum km_part_kind kind = side->secs[i].class == KM_CLASS_CHUNKS ? KM_PART_CHUNK : KM_PART_ANON;
 
-		if (km_info_of(side, sec)->class != KM_CLASS_CHUNKS || !sec->size)
+		if (!sec->size || !is_anonymous(side, sec))
 			continue;
-		/* A chunk for each place; sorting and doubles are settled by the part list. */
-		uint8_t *cut = km_calloc(sec->size, 1);
-
-		cut[0] = 1;
-		for (size_t c = 0; c < cuts[i].n; c++)
-			if (cuts[i].at[c] < sec->size)
-				cut[cuts[i].at[c]] = 1;
 		for (uint64_t start = 0, at = 1; at <= sec->size; at++)
-			if (at == sec->size || cut[at]) {
-				part_new(side, KM_PART_CHUNK, sec, start, at);
+			if (at == sec->size || (cuts[i] && cuts[i][at])) {
+				part_new(side, kind, sec, start, at);
 				start = at;
 			}
-		free(cut);
 	}
 	for (size_t i = 0; i < side->elf->secs.n; i++)
-		km_vec_free(&cuts[i]);
+		free(cuts[i]);
 	free(cuts);
 }
 
@@ -338,6 +367,11 @@ static void add_user(struct km_part *to, struct km_part *from, bool direct)
 	km_vec_push(&to->users, (struct km_user){ from, direct });
 }
 
+static bool same_family(const struct km_part *a, const struct km_part *b)
+{
+	return a == b || a->parent == b || b->parent == a;
+}
+
 static void resolve_refs(struct km_side *side, struct km_part *p)
 {
 	const struct km_rel *rels = km_rels_in(p->sec, p->start, p->end, &p->n_refs);
@@ -345,7 +379,7 @@ static void resolve_refs(struct km_side *side, struct km_part *p)
 	p->refs = p->n_refs ? km_arena_alloc(side->arena, p->n_refs * sizeof(*p->refs)) : NULL;
 	for (size_t i = 0; i < p->n_refs; i++) {
 		p->refs[i] = (struct km_ref){ &rels[i], km_target_of(side, p->sec, &rels[i]) };
-		if (p->refs[i].to.part && p->refs[i].to.part != p)
+		if (p->refs[i].to.part && !same_family(p->refs[i].to.part, p))
 			add_user(p->refs[i].to.part, p, km_ref_is_direct(p, &p->refs[i]));
 	}
 }
@@ -358,7 +392,7 @@ static void entry_users(struct km_side *side)
 		for (size_t r = 0; r < e->n_rels; r++) {
 			struct km_part *to = km_target_of(side, e->sec, &e->rels[r]).part;
 
-			if (e->owner && to && to != e->owner)
+			if (e->owner && to && !same_family(to, e->owner))
 				add_user(to, e->owner, false);
 		}
 	}
@@ -485,7 +519,8 @@ static void cut(struct km_side *side)
 		else if (c == KM_CLASS_DATA || c == KM_CLASS_UNKNOWN || c == KM_CLASS_CODE)
 			parts_of_gaps(side, sec);
 	}
-	cut_chunks(side);
+	cut_anonymous(side);
+	find_fragments(side);
 }
 
 km_error *km_side_init(struct km_side *side, const km_elf *elf, const char *path)
@@ -504,7 +539,6 @@ km_error *km_side_init(struct km_side *side, const km_elf *elf, const char *path
 		if (side->secs[i].class == KM_CLASS_TABLE)
 			KM_TRY(km_special_entries(side, elf->secs.at[i]));
 	entry_users(side);
-	find_fragments(side);
 	for (size_t i = 0; i < side->parts.n; i++) {
 		struct km_part *p = side->parts.at[i];
 

@@ -62,7 +62,7 @@ struct km_part {
 	size_t order;          /* symbol index, or the place in the list */
 	struct km_ref *refs;
 	size_t n_refs;
-	km_vec(struct km_user) users;
+	km_vec(struct km_user) users; /* not itself, nor its own fragment or parent */
 	km_vec(struct km_entry *) entries;
 	struct km_part *parent; /* of a .cold fragment */
 	struct km_part *cold;   /* the fragment of a parent */
@@ -122,6 +122,8 @@ bool km_rel_is_branch(const struct km_sec *sec, const struct km_rel *rel);
 /* What the assembler took off a PC-relative addend in code; 0 in data. */
 unsigned km_pc_bias(const struct km_side *side, const struct km_sec *sec, const struct km_rel *rel);
 bool km_ref_is_direct(const struct km_part *from, const struct km_ref *ref);
+/* A local function that is only ever called directly: replacing its callers replaces it. */
+bool km_callers_stand_in(const struct km_part *p);
 
 /* operand.c: x86 */
 /* From a PC-relative field in code to the end of its instruction: the field itself and an immediate behind it. */

@@ -69,6 +69,8 @@ static const struct km_special table[] = {
 	{ ".init.ramfs*",              KM_SPECIAL_DROPPED,  0, 0, "the initial file system stays as it was" },
 	{ ".builtin_fw",               KM_SPECIAL_DROPPED,  0, 0, "new built-in firmware is not registered" },
 	{ ".BTF_ids",                  KM_SPECIAL_DROPPED,  0, 0, "BTF sets are resolved when the kernel is linked" },
+	{ ".BTF",                      KM_SPECIAL_DROPPED,  0, 0, "type information" },
+	{ "__versions",                KM_SPECIAL_DROPPED,  0, 0, "made when the module is linked" },
 	{ ".BTF.*",                    KM_SPECIAL_DROPPED,  0, 0, "type information" },
 	{ ".gnu.linkonce.this_module", KM_SPECIAL_DROPPED,  0, 0, "made when the module is linked" },
 	{ "___srcu_struct_ptrs",       KM_SPECIAL_DROPPED,  0, 0, "a new SRCU domain is not initialised" },
