@@ -19,11 +19,16 @@
 struct km_ksym {
 	const char *name;
 	uint64_t addr;           /* vmlinux: link-time virtual address, or the per-CPU offset; module: offset in sec */
-	uint64_t size;           /* to the next symbol (kallsyms has no sizes), or st_size in a module */
+	uint64_t size;           /* vmlinux: to the next higher address or the end of the segment (kallsyms has no sizes),
+	                            0 outside of all segments; module: st_size */
 	const struct km_sec *sec; /* modules only */
 	char type;               /* as in /proc/kallsyms: t T d D b B r R a A w W v V … */
 	unsigned sympos;         /* 0 when the name is unique in its object, else 1, 2, … in the order in which the kernel's
-	                            livepatch counts (kallsyms order; a module's symbol table order) */
+	                            livepatch counts (kallsyms order; a module's symbol table order, of what stays
+	                            after init: the count once the module is live) */
+	unsigned sympos_coming;  /* the same, as counted while the module is being loaded, when its .init sections and the like
+	                            count as well. Where it differs from sympos the name cannot be resolved in both
+	                            states. vmlinux: equal to sympos */
 };
 
 typedef struct km_object {
@@ -33,7 +38,8 @@ typedef struct km_object {
 	uint8_t build_id[20];
 	size_t build_id_len;
 	km_elf *elf;                   /* modules: the shipped .ko as a model; NULL for vmlinux */
-	km_vec(struct km_ksym) syms;   /* in the kernel's order: ascending address for vmlinux */
+	km_vec(struct km_ksym) syms;   /* in the kernel's order: ascending address for vmlinux; the symbol table's for a module,
+	                                  without those of sections that are discarded after init */
 	void *priv;
 } km_object;
 
@@ -56,8 +62,13 @@ const char *km_vmlinux_release(const km_object *obj);
 const char *km_vmlinux_banner(const km_object *obj);
 
 /* Parsers of the above, open to tests and fuzzers. */
+/* As km_vmlinux_open() for the bytes of an ELF file, which it copies; path is "". */
+KM_CHECKED km_error *km_vmlinux_parse(const uint8_t *bytes, size_t size, km_object **ret);
+/* The payload of a bzImage, unpacked: the vmlinux ELF file, with what the kernel's build appended to it. *vmlinux is the
+ * caller's; at most 512 MiB. */
 KM_CHECKED km_error *km_vmlinuz_extract(const uint8_t *bytes, size_t size, uint8_t **vmlinux, size_t *vmlinux_size);
-/* Decompresses by magic: xz, zstd, gzip; plain bytes are copied. Output is bounded by `limit`. */
+/* Decompresses by magic: xz, zstd, gzip; plain bytes are copied. More than `limit` bytes of output
+ * are KM_INPUT. *out is the caller's. */
 KM_CHECKED km_error *km_decompress(const uint8_t *bytes, size_t size, size_t limit, uint8_t **out, size_t *out_size);
 
 /* One line of Module.symvers. */
