@@ -44,7 +44,7 @@ static bool prove(struct km_link *link, struct km_link_unit *u, const char *name
 	if (*matched && r->place.sym && r->place.sym->addr == r->place.addr)
 		return true;
 	if (*matched) {
-		km_judge(link, KM_REFUSE, "function-absent", u->unit->source, name, "its place in the kernel has no name",
+		km_link_judge(link, KM_REFUSE, "function-absent", u->unit->source, name, "its place in the kernel has no name",
 			 "patch its callers");
 		return false;
 	}
@@ -53,7 +53,7 @@ static bool prove(struct km_link *link, struct km_link_unit *u, const char *name
 		severity = KM_REFUSE;
 	if (found.state != KM_MATCH_DIFFERS)
 		severity = KM_REFUSE;
-	km_judge(link, severity, code_of[found.state], u->unit->source, name, km_arena_strdup(link->arena, found.why),
+	km_link_judge(link, severity, code_of[found.state], u->unit->source, name, km_arena_strdup(link->arena, found.why),
 		 next_of[found.state]);
 	return severity != KM_REFUSE;
 }
@@ -92,8 +92,8 @@ static void link_function(struct km_link *link, struct km_link_unit *u, const st
 
 	if (!prove(link, u, it->orig->name, &r, &f.matched))
 		return;
-	if (!km_sympos_stable(u->shipped, r.place.sym)) {
-		km_judge(link, KM_REFUSE, "unstable-position", u->unit->source, it->name,
+	if (!km_sympos_of(r.place.sym, &f.sympos)) {
+		km_link_judge(link, KM_REFUSE, "unstable-position", u->unit->source, it->name,
 			 "its position among symbols of that name changes once the module is initialised", "patch its callers");
 		return;
 	}
@@ -101,7 +101,6 @@ static void link_function(struct km_link *link, struct km_link_unit *u, const st
 	f.name = km_arena_strdup(link->arena, r.place.sym->name);
 	f.object = km_arena_strdup(link->arena, u->unit->object);
 	f.unit = km_arena_strdup(link->arena, u->unit->source);
-	f.sympos = r.place.sym->sympos;
 	f.addr = r.place.addr;
 	f.size = size_in(u, it, &r.place, f.matched);
 	fingerprint(u, it, &r.place, &f);

@@ -62,7 +62,7 @@ struct km_link_unit {
 	size_t n;                /* of both, symbols of carry before any was added */
 };
 
-void km_judge(struct km_link *link, enum km_severity severity, const char *code, const char *unit, const char *subject,
+void km_link_judge(struct km_link *link, enum km_severity severity, const char *code, const char *unit, const char *subject,
 	      const char *reason, const char *next);
 bool km_link_refused(const struct km_link *link);
 
@@ -74,8 +74,9 @@ void km_resolve_news(struct km_link *link, struct km_link_unit *u);
 km_error *km_resolve_unit(struct km_link *link, struct km_link_unit *u);
 /* The original of a symbol of the original object, as an undefined symbol of carry. NULL when it has no place. */
 struct km_sym *km_resolve_original(struct km_link *link, struct km_link_unit *u, const struct km_sym *orig, int64_t *delta);
-/* Is a symbol of a module looked up alike while the module comes (all symbols) and when it is there (none of .init)? */
-bool km_sympos_stable(const km_object *obj, const struct km_ksym *sym);
+/* The position that finds a symbol both while its module comes (all symbols count) and when it is there (.init does not); false when
+ * there is none. */
+bool km_sympos_of(const struct km_ksym *sym, unsigned *ret);
 
 /* pointer.c: function pointers in carried code and data. */
 void km_resolve_pointers(struct km_link *link, struct km_link_unit *u);

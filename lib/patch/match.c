@@ -137,6 +137,11 @@ static struct km_spot own_place(struct km_match *m, const struct km_sym *sym)
 	return n == 1 && sym->bind != STB_WEAK ? km_shipped_spot(m, all[0]) : at;
 }
 
+static bool compare(struct km_match *m, const struct km_sym *sym, struct km_spot at, bool lenient, struct km_difference *ret)
+{
+	return km_compare(m, sym->sec, km_spot_add(at, -sym->value), sym->value, sym->value + sym->size, lenient, ret);
+}
+
 void km_match_function(km_match *m, const char *name, struct km_match_result *ret)
 {
 	const struct km_sym *sym = km_plain_symbol(m, name);
@@ -148,7 +153,8 @@ void km_match_function(km_match *m, const char *name, struct km_match_result *re
 		return;
 	}
 	at = own_place(m, sym);
-	if (!km_compare(m, sym->sec, km_spot_add(at, -sym->value), sym->value, sym->value + sym->size, false, &diff)) {
+	/* What is nowhere yet, because only this function refers to it, would hide the real difference. */
+	if (!compare(m, sym, at, true, &diff) || !compare(m, sym, at, false, &diff)) {
 		*ret = differs(m, sym, &diff);
 		return;
 	}

@@ -6,7 +6,7 @@
 #include "link.h"
 #include "match.h"
 
-void km_judge(struct km_link *link, enum km_severity severity, const char *code, const char *unit, const char *subject,
+void km_link_judge(struct km_link *link, enum km_severity severity, const char *code, const char *unit, const char *subject,
 	      const char *reason, const char *next)
 {
 	km_vec_push(&link->result->judgements, (struct km_judgement){
@@ -49,17 +49,12 @@ struct km_klp_sym *km_klp_symbol(struct km_link *link, const char *patched, cons
 	return klp;
 }
 
-bool km_sympos_stable(const km_object *obj, const struct km_ksym *sym)
+bool km_sympos_of(const struct km_ksym *sym, unsigned *ret)
 {
-	size_t n;
-	const struct km_ksym *const *all = km_ksyms_named(obj, sym->name, &n);
-
-	if (obj->is_vmlinux || !sym->sympos)
-		return true;
-	/* Symbols of .init go away with their memory: one that stands before ours moves its position. */
-	for (size_t i = 0; i < n && all[i] != sym; i++)
-		if (all[i]->sec && km_starts(all[i]->sec->name, ".init"))
-			return false;
+	/* Unique once .init is gone, and before that the first of its name: position 1 is right in both states. */
+	if (sym->sympos != sym->sympos_coming && !(sym->sympos == 0 && sym->sympos_coming == 1))
+		return false;
+	*ret = sym->sympos_coming;
 	return true;
 }
 
@@ -78,7 +73,7 @@ void km_resolve_news(struct km_link *link, struct km_link_unit *u)
 		if (km_map_has(link->new_by_key, key)) {
 			/* Weak and inline copies may be in several units; each uses its own. */
 			if (s->bind != STB_WEAK)
-				km_judge(link, KM_REFUSE, "duplicate-symbol", u->unit->source, s->name,
+				km_link_judge(link, KM_REFUSE, "duplicate-symbol", u->unit->source, s->name,
 					 "two units of the patch define it", "make one of them static or rename it");
 			continue;
 		}
@@ -97,7 +92,7 @@ void km_resolve_news(struct km_link *link, struct km_link_unit *u)
 
 static void refuse_unresolved(struct km_link *link, struct km_link_unit *u, const char *name, const char *reason)
 {
-	km_judge(link, KM_REFUSE, "unresolved-symbol", u->unit->source, name, reason,
+	km_link_judge(link, KM_REFUSE, "unresolved-symbol", u->unit->source, name, reason,
 		 "call something that this kernel has, or carry a copy of it in the patch under another name");
 }
 
@@ -115,13 +110,27 @@ static void use_export(struct km_link *link, const struct km_export *e)
 		km_strv_push(&link->namespaces, e->ns);
 }
 
+/* In a module kallsyms does not tell global from local, its symbol table does. */
+static bool is_global(const km_object *obj, const struct km_ksym *ks)
+{
+	if (obj->is_vmlinux)
+		return ks->type >= 'A' && ks->type <= 'Z';
+	for (size_t i = 1; i < obj->elf->syms.n; i++) {
+		const struct km_sym *s = obj->elf->syms.at[i];
+
+		if (s->sec == ks->sec && s->value == ks->addr && s->bind != STB_LOCAL && !strcmp(s->name, ks->name))
+			return true;
+	}
+	return false;
+}
+
 static const struct km_ksym *global_of(const km_object *obj, const char *name)
 {
 	size_t n;
 	const struct km_ksym *const *all = km_ksyms_named(obj, name, &n), *found = NULL;
 
 	for (size_t i = 0; i < n; i++) {
-		if (all[i]->type < 'A' || all[i]->type > 'Z')
+		if (!is_global(obj, all[i]))
 			continue;
 		if (found && found->addr != all[i]->addr)
 			return NULL;
@@ -132,15 +141,17 @@ static const struct km_ksym *global_of(const km_object *obj, const char *name)
 
 static struct km_klp_sym *klp_of(struct km_link *link, struct km_link_unit *u, const km_object *obj, const struct km_ksym *ks)
 {
+	unsigned sympos;
+
 	if (strlen(obj->name) > KM_KLP_OBJECT_MAX || strchr(ks->name, ',')) {
 		refuse_unresolved(link, u, ks->name, "the kernel's livepatch code cannot read a name of this form");
 		return NULL;
 	}
-	if (!km_sympos_stable(obj, ks)) {
+	if (!km_sympos_of(ks, &sympos)) {
 		refuse_unresolved(link, u, ks->name, "its position among symbols of that name changes once the module is initialised");
 		return NULL;
 	}
-	return km_klp_symbol(link, u->unit->object, obj->name, ks->name, ks->sympos);
+	return km_klp_symbol(link, u->unit->object, obj->name, ks->name, sympos);
 }
 
 /* The unit's own symbol, through the place that the match gives it. */

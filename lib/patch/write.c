@@ -73,8 +73,11 @@ static km_error *write_sources(const struct km_link *link, const struct km_link_
 	for (size_t i = 0; i < n; i++) {
 		char *name KM_AUTOFREE = km_printf("unit%zu.o_shipped", i);
 		char *path KM_AUTOFREE = km_path(dir, name);
+		char *cmd KM_AUTOFREE = km_printf(".unit%zu.o.cmd", i);
 
 		KM_TRY(km_elf_write_file(units[i].unit->diff->carry, path));
+		/* modpost wants to know each object's sources, for srcversion, and fails without the file. */
+		KM_TRY(write_text(dir, cmd, "cmd_unit.o := true\n"));
 	}
 	return NULL;
 }
