@@ -118,17 +118,15 @@ static bool has_bytes(const Elf64_Shdr *sh)
 	return sh->sh_type != SHT_NULL && sh->sh_type != SHT_NOBITS && sh->sh_size != 0;
 }
 
-static km_error *check_bounds(const struct reader *r)
+static km_error *check_bounds(const struct reader *r, size_t i)
 {
-	for (size_t i = 1; i < r->n; i++) {
-		const Elf64_Shdr *sh = &r->sh[i];
+	const Elf64_Shdr *sh = &r->sh[i];
 
-		if (has_bytes(sh) && (sh->sh_offset > r->size || sh->sh_size > r->size - sh->sh_offset))
-			return km_bad_sec(r, i, "0x%llx bytes at 0x%llx reach past the end of the file", (ull)sh->sh_size,
-					  (ull)sh->sh_offset);
-		if (sh->sh_addralign & (sh->sh_addralign - 1))
-			return km_bad_sec(r, i, "the alignment 0x%llx is not a power of two", (ull)sh->sh_addralign);
-	}
+	if (has_bytes(sh) && (sh->sh_offset > r->size || sh->sh_size > r->size - sh->sh_offset))
+		return km_bad_sec(r, i, "0x%llx bytes at 0x%llx reach past the end of the file", (ull)sh->sh_size,
+				  (ull)sh->sh_offset);
+	if (sh->sh_addralign & (sh->sh_addralign - 1))
+		return km_bad_sec(r, i, "the alignment 0x%llx is not a power of two", (ull)sh->sh_addralign);
 	return NULL;
 }
 
@@ -187,6 +185,8 @@ static km_error *check_names(struct reader *r)
 {
 	struct strings names;
 
+	/* The names come first: the errors of the other sections show them. */
+	KM_TRY(check_bounds(r, r->shstrndx));
 	KM_TRY(km_read_strings(r, r->shstrndx, &names));
 	r->names = names;
 	for (size_t i = 1; i < r->n; i++)
@@ -307,9 +307,10 @@ static km_error *read_all(const void *bytes, size_t size, unsigned flags, bool a
 	r.elf = km_elf_create(r.eh.e_machine);
 	r.elf->type = r.eh.e_type;
 	KM_TRY(read_section_headers(&r));
-	KM_TRY(check_bounds(&r));
-	KM_TRY(check_overlaps(&r));
 	KM_TRY(check_names(&r));
+	for (size_t i = 1; i < r.n; i++)
+		KM_TRY(check_bounds(&r, i));
+	KM_TRY(check_overlaps(&r));
 	KM_TRY(find_one(&r, SHT_SYMTAB, "symbol table", &r.symtab));
 	KM_TRY(find_one(&r, SHT_SYMTAB_SHNDX, "table of extended section indices", &r.symtab_shndx));
 	KM_TRY(read_sections(&r));
