@@ -15,10 +15,10 @@ static enum seen look(km_host *host, const struct wait *w)
 	return SEEN_ELSEWHERE;
 }
 
-/* A tenth of the time passed so far: the measured time is within 10 %, and a slow transition is polled every half second. */
+/* A twentieth of the time passed so far: the measured time is within 5 %, and a slow transition is polled every half second. */
 static double pause_after(double elapsed)
 {
-	double pause = elapsed / 10;
+	double pause = elapsed / 20;
 
 	return pause < 0.001 ? 0.001 : pause > 0.5 ? 0.5 : pause;
 }

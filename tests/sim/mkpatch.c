@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* mkpatch FILE NAME [release=…] [build_id=…] [id=…] [cve=…] [foreign] [ordinary]: a patch file for the tests. */
+#include "sim.h"
+
+int main(int argc, char **argv)
+{
+	struct sim_patch p = {0};
+
+	if (argc < 3)
+		return 1;
+	p.name = argv[2];
+	for (int i = 3; i < argc; i++) {
+		p.release = km_starts(argv[i], "release=") ? argv[i] + 8 : p.release;
+		p.build_id = km_starts(argv[i], "build_id=") ? argv[i] + 9 : p.build_id;
+		p.id = km_starts(argv[i], "id=") ? argv[i] + 3 : p.id;
+		p.cve = km_starts(argv[i], "cve=") ? argv[i] + 4 : p.cve;
+		p.foreign |= !strcmp(argv[i], "foreign");
+		p.ordinary |= !strcmp(argv[i], "ordinary");
+	}
+	sim_write_patch(argv[1], &p);
+	return 0;
+}
