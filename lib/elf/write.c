@@ -275,10 +275,13 @@ static void write_symbols(struct writer *w)
 
 static void write_strings(struct writer *w)
 {
+	Elf64_Shdr *sh;
+
 	add_header(w, ".strtab", SHT_STRTAB, 1, w->strtab.bytes.n);
 	km_str_addn(&w->out, w->strtab.bytes.at, w->strtab.bytes.n);
 	/* Its own name must be in it before its size is known. */
-	add_header(w, ".shstrtab", SHT_STRTAB, 1, 0)->sh_size = w->names.bytes.n;
+	sh = add_header(w, ".shstrtab", SHT_STRTAB, 1, 0);
+	sh->sh_size = w->names.bytes.n;
 	km_str_addn(&w->out, w->names.bytes.at, w->names.bytes.n);
 }
 
