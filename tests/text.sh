@@ -14,7 +14,7 @@ for page in man/*.[1-9]; do
 	result $? "$page"
 done
 for script in $(git ls-files '*.sh') .ci/run; do
-	head -1 "$script" | grep -q bash && shell=bash || shell=sh
+	head -1 "$script" | grep -q bash && shell="bash" || shell="sh"
 	$shell -n "$script"
 	result $? "$script"
 done
