@@ -65,7 +65,6 @@ static const struct km_special table[] = {
 	{ ".apicdrivers",              KM_SPECIAL_DROPPED,  0, 0, "a new APIC driver is not registered" },
 	{ ".iommu_table",              KM_SPECIAL_DROPPED,  0, 0, "a new IOMMU is not registered" },
 	{ ".pci_fixup*",               KM_SPECIAL_DROPPED,  0, 0, "a new PCI fixup does not run" },
-	{ "__cpuidle_method_of_table", KM_SPECIAL_DROPPED,  0, 0, "a new idle method is not registered" },
 	{ ".init.ramfs*",              KM_SPECIAL_DROPPED,  0, 0, "the initial file system stays as it was" },
 	{ ".builtin_fw",               KM_SPECIAL_DROPPED,  0, 0, "new built-in firmware is not registered" },
 	{ ".BTF_ids",                  KM_SPECIAL_DROPPED,  0, 0, "BTF sets are resolved when the kernel is linked" },
@@ -123,12 +122,27 @@ static bool stride_fits(const struct km_sec *sec, uint64_t stride, int decides)
 	return next >= sec->size && sec->size + stride > next;
 }
 
+/* All entries have relocations at the same places. */
+static bool is_periodic(const struct km_sec *sec, uint64_t stride)
+{
+	size_t each = 0;
+
+	while (each < sec->rels.n && sec->rels.at[each].offset < stride)
+		each++;
+	for (size_t i = each; each && i < sec->rels.n; i++)
+		if (sec->rels.at[i].offset != sec->rels.at[i - each].offset + stride)
+			return false;
+	return each && sec->rels.n % each == 0;
+}
+
+enum { GROWTH = 8 }; /* of one structure, in bytes; more is another structure */
+
 static uint64_t measure(const struct km_sec *sec, const struct km_special *s)
 {
 	if (stride_fits(sec, s->entry, s->decides))
 		return s->entry;
-	for (uint64_t stride = s->entry + 1; stride <= s->entry + 16; stride++)
-		if (stride_fits(sec, stride, s->decides))
+	for (uint64_t stride = s->entry + 1; stride <= s->entry + GROWTH; stride++)
+		if (stride_fits(sec, stride, s->decides) && is_periodic(sec, stride))
 			return stride;
 	return 0;
 }
