@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define BANNER "Linux version "
+
 enum { MAX_SEGMENTS = 64 };
 
 static bool is_elf(const uint8_t *bytes, size_t size)
@@ -76,52 +78,6 @@ const uint8_t *km_vmlinux_bytes(const km_object *obj, uint64_t addr, size_t n)
 	uint64_t at = s ? addr - s->addr : 0;
 
 	return s && at < s->file_size && n <= s->file_size - at ? s->bytes + at : NULL;
-}
-
-/* ---- banner ---- */
-
-static bool take_banner(struct km_image *image, const char *at, size_t size)
-{
-	static const char prefix[] = "Linux version ";
-	const char *release = at + sizeof(prefix) - 1;
-	const char *end = memchr(at, 0, size < 1024 ? size : 1024);
-	const char *space;
-
-	if (!end)
-		return false;
-	space = memchr(release, ' ', (size_t)(end - release));
-	/* Not a format such as "Linux version %s". */
-	if (!space || space == release || *release < '0' || *release > '9' || space[1] != '(')
-		return false;
-	image->release = km_strndup(release, (size_t)(space - release));
-	while (end > space && end[-1] == '\n')
-		end--;
-	image->banner = km_strndup(at, (size_t)(end - at));
-	return true;
-}
-
-static km_error *read_banner(struct km_image *image)
-{
-	for (size_t i = 0; i < image->segments.n; i++) {
-		const char *at = (const char *)image->segments.at[i].bytes, *end = at + image->segments.at[i].file_size;
-
-		while (at && (at = memmem(at, (size_t)(end - at), "Linux version ", 14))) {
-			if (take_banner(image, at, (size_t)(end - at)))
-				return NULL;
-			at++;
-		}
-	}
-	return km_error_new(KM_INPUT, "no \"Linux version\" banner in it: not a Linux kernel");
-}
-
-const char *km_vmlinux_release(const km_object *obj)
-{
-	return km_image_of(obj)->release;
-}
-
-const char *km_vmlinux_banner(const km_object *obj)
-{
-	return km_image_of(obj)->banner;
 }
 
 /* ---- symbols ---- */
@@ -195,6 +151,65 @@ static km_error *read_symbols(km_object *obj)
 	return k.seqs ? check_seqs(obj, k.seqs) : NULL;
 }
 
+/* ---- banner ---- */
+
+static bool take_banner(struct km_image *image, const char *at, size_t size)
+{
+	const char *release = at + strlen(BANNER);
+	const char *end = memchr(at, 0, size < 1024 ? size : 1024);
+	const char *space;
+
+	if (!end)
+		return false;
+	space = memchr(release, ' ', (size_t)(end - release));
+	/* Not a format such as "Linux version %s". */
+	if (!space || space == release || *release < '0' || *release > '9' || space[1] != '(')
+		return false;
+	image->release = km_strndup(release, (size_t)(space - release));
+	while (end > space && end[-1] == '\n')
+		end--;
+	image->banner = km_strndup(at, (size_t)(end - at));
+	return true;
+}
+
+/* By its symbol first: 6.1's images hold a second banner, without a build number, from an earlier link step. */
+static km_error *read_banner(km_object *obj)
+{
+	struct km_image *image = km_image_of(obj);
+	const struct km_ksym *const *sym;
+	size_t n;
+
+	sym = km_ksyms_named(obj, "linux_banner", &n);
+	for (size_t i = 0; i < n; i++) {
+		const struct km_segment *s = segment_at(obj, sym[i]->addr);
+		const uint8_t *at = km_vmlinux_bytes(obj, sym[i]->addr, sizeof(BANNER));
+
+		if (at && !memcmp(at, BANNER, strlen(BANNER)) &&
+		    take_banner(image, (const char *)at, (size_t)(s->bytes + s->file_size - at)))
+			return NULL;
+	}
+	for (size_t i = 0; i < image->segments.n; i++) {
+		const char *at = (const char *)image->segments.at[i].bytes, *end = at + image->segments.at[i].file_size;
+
+		while ((at = memmem(at, (size_t)(end - at), BANNER, strlen(BANNER)))) {
+			if (take_banner(image, at, (size_t)(end - at)))
+				return NULL;
+			at++;
+		}
+	}
+	return km_error_new(KM_INPUT, "no \"Linux version\" banner in it: not a Linux kernel");
+}
+
+const char *km_vmlinux_release(const km_object *obj)
+{
+	return km_image_of(obj)->release;
+}
+
+const char *km_vmlinux_banner(const km_object *obj)
+{
+	return km_image_of(obj)->banner;
+}
+
 /* ---- opening ---- */
 
 /* Takes over bytes, on an error as well. */
@@ -205,8 +220,8 @@ static km_error *parse(const char *path, uint8_t *bytes, size_t size, km_object 
 	obj->is_vmlinux = true;
 	km_image_of(obj)->bytes = bytes;
 	KM_TRY(read_segments(obj, size));
-	KM_TRY(read_banner(km_image_of(obj)));
 	KM_TRY(read_symbols(obj));
+	KM_TRY(read_banner(obj));
 	*ret = obj;
 	obj = NULL;
 	return NULL;
