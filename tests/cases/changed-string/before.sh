@@ -1,0 +1,2 @@
+#!/bin/sh
+! grep -q '^Char devices of this' /proc/devices

@@ -1,0 +1,2 @@
+#!/bin/sh
+! grep -q 'sched stats' /proc/loadavg

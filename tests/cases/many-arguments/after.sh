@@ -1,0 +1,2 @@
+#!/bin/sh
+[ "$(cat /proc/sys/kernel/ngroups_max)" = 4242 ]

@@ -1,0 +1,2 @@
+#!/bin/sh
+[ "$(cat /sys/kernel/livepatch/*/nf_tables/patched)" = 1 ]

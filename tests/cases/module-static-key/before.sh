@@ -1,0 +1,2 @@
+#!/bin/sh
+[ -d /sys/module/nf_tables ]

@@ -1,0 +1,4 @@
+#!/bin/sh
+ip link add kmend9 type dummy && mtu=$(cat /sys/class/net/kmend9/mtu)
+ip link del kmend9
+[ "$mtu" = 1500 ]

@@ -1,0 +1,2 @@
+#!/bin/sh
+grep -q 'new function 2048' /proc/loadavg

@@ -1,0 +1,2 @@
+#!/bin/sh
+grep -q '^Character' /proc/devices && ! grep -q '^Block devices' /proc/devices

@@ -1,0 +1,2 @@
+#!/bin/sh
+grep -q '^pointer loadavg_proc_show$' /proc/loadavg

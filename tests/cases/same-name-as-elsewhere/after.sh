@@ -1,0 +1,2 @@
+#!/bin/sh
+grep -q 'own 42' /proc/loadavg

@@ -1,0 +1,2 @@
+#!/bin/sh
+[ "$(dmesg | grep -c 'kmend case: warned')" -le 1 ]
