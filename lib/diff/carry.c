@@ -31,10 +31,12 @@ static void pad(struct km_work *w, struct km_sec *out, uint64_t n)
 	}
 }
 
+enum { MAX_ALIGN = 1 << 16 }; /* more than any page of the architectures */
+
 static void place(struct km_work *w, struct km_part *p, bool last)
 {
 	struct km_sec *out = km_carry_sec(w, p->sec);
-	uint64_t align = p->sec->align ? p->sec->align : 1, n = (last ? p->sec->size : p->end) - p->start;
+	uint64_t align = p->sec->align > MAX_ALIGN ? MAX_ALIGN : p->sec->align ? p->sec->align : 1, n = (last ? p->sec->size : p->end) - p->start;
 	uint64_t gap = (p->start % align + align - out->size % align) % align;
 
 	p->out_sec = out;

@@ -163,7 +163,7 @@ void km_close(struct km_work *w)
 	for (size_t i = 0; i < w->patched.parts.n; i++) {
 		struct km_part *p = w->patched.parts.at[i];
 
-		if (p->kind == KM_PART_FUNC && p->differs && !p->init)
+		if (p->kind == KM_PART_FUNC && p->differs && !p->init && !p->tracing)
 			include(&todo, p, p->why, p->detail);
 	}
 	while (todo.n)

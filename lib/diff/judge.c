@@ -173,6 +173,11 @@ static void judge_function(struct km_work *w, struct km_part *p)
 	}
 	if (p->parent)
 		return;
+	if (p->tracing) {
+		km_judge_part(w, KM_RISK, "trace-event", p, "it only feeds a trace event and cannot be redirected; it is left out",
+			      "expect the event to be recorded as before until the next boot");
+		return;
+	}
 	if (!p->twin->fentry) {
 		judge_no_fentry(w, p);
 		return;

@@ -39,6 +39,17 @@ bool km_name_static_local(const char *name)
 	return dot && dot != name && dot[1] && dot[1 + strspn(dot + 1, "0123456789")] == 0;
 }
 
+/* Made by TRACE_EVENT(), notrace by design, called by the tracing core through pointers in the event's class. */
+bool km_name_is_tracing(const char *name)
+{
+	static const char *const prefixes[] = { "perf_trace_", "trace_event_raw_event_", "trace_raw_output_", "__bpf_trace_", "__traceiter_" };
+
+	for (size_t i = 0; i < KM_COUNT(prefixes); i++)
+		if (km_starts(name, prefixes[i]))
+			return true;
+	return false;
+}
+
 /* State of a single call site or text made from its place: a patched function brings its own. */
 static const char *const never_same[] = {
 	"__key", "__warned", "__already_done", "__func__", "__FUNCTION__", "__PRETTY_FUNCTION__", "_rs", "CSWTCH", "__verbose",

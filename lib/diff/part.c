@@ -15,9 +15,10 @@ static enum km_class class_of(const struct km_sec *sec, const struct km_special 
 	if (special && special->kind == KM_SPECIAL_CHUNKS && special->entry)
 		return KM_CLASS_DATA; /* with symbols */
 	if (special)
-		return special->kind == KM_SPECIAL_TABLE  ? KM_CLASS_TABLE :
-		       special->kind == KM_SPECIAL_CHUNKS ? KM_CLASS_CHUNKS :
-							    KM_CLASS_DROPPED;
+		return special->kind == KM_SPECIAL_DROPPED || special->kind == KM_SPECIAL_REBUILT ? KM_CLASS_DROPPED :
+		       !sec->data && sec->size						  ? KM_CLASS_UNKNOWN :
+		       special->kind == KM_SPECIAL_TABLE				  ? KM_CLASS_TABLE :
+											    KM_CLASS_CHUNKS;
 	if (sec->flags & SHF_EXECINSTR)
 		return KM_CLASS_CODE;
 	if (km_sec_is_strings(sec) && sec->entsize && sec->entsize <= 4 && sec->data)
@@ -410,7 +411,9 @@ static bool has_fentry(const struct km_side *side, const struct km_part *p)
 	for (size_t i = 0; i < p->entries.n; i++) {
 		const struct km_entry *e = p->entries.at[i];
 
-		if (strcmp(e->kind->name, "__mcount_loc") && strcmp(e->kind->name, "__patchable_function_entries"))
+		/* On x86 the latter are mere padding. */
+		if (strcmp(e->kind->name, "__mcount_loc") &&
+		    (side->elf->machine == EM_X86_64 || strcmp(e->kind->name, "__patchable_function_entries")))
 			continue;
 		/* ENDBR64 may stand before it, padding before the symbol. */
 		if (e->n_rels && km_target_of(side, e->sec, &e->rels[0]).offset <= 4)
@@ -543,6 +546,7 @@ km_error *km_side_init(struct km_side *side, const km_elf *elf, const char *path
 		struct km_part *p = side->parts.at[i];
 
 		p->fentry = p->kind == KM_PART_FUNC && has_fentry(side, p);
+		p->tracing = p->kind == KM_PART_FUNC && !p->fentry && km_name_is_tracing(p->sym->name);
 		p->labels = is_label_table(p);
 		p->by_content |= p->labels;
 		p->hash = hash_part(side, p);

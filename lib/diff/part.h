@@ -74,6 +74,7 @@ struct km_part {
 	bool labels;     /* read-only table of places inside one function */
 	bool by_content; /* compared by content and copied, not shared */
 	bool fentry;
+	bool tracing;    /* feeds a trace event and nothing else */
 	bool busy;       /* being compared: a cycle counts as equal */
 	/* decisions, on the patched side */
 	bool differs;    /* from its twin */
@@ -132,6 +133,7 @@ unsigned km_operand_tail(const uint8_t *code, uint64_t size, uint64_t field, uns
 /* names.c */
 char *km_name_key(km_arena *arena, const char *name);
 bool km_name_static_local(const char *name); /* "count.12" */
+bool km_name_is_tracing(const char *name);
 bool km_name_never_same(const char *name, const char *section);
 
 /* special.c: how entries are cut */

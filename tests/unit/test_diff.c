@@ -167,6 +167,8 @@ static void test_judgements(void **state)
 		{ "a new initcall", "F a : x:90", "F a : x:90\nD i @.initcall6.init : &a", "; registration:risk:i" },
 		{ "a new tracepoint in use", "F a : x:90", "F a : ld:__tracepoint_t\nD __tracepoint_t @__tracepoints : 00",
 		  "a:changed:code:r; registration:refuse:__tracepoint_t, registration:risk:t" },
+		{ "a function that feeds a trace event", "F perf_trace_x nofentry : x:90\nD e : &perf_trace_x",
+		  "F perf_trace_x nofentry : x:91\nD e : &perf_trace_x", "perf_trace_x:changed:code:-; trace-event:risk:perf_trace_x" },
 		{ "a section of unknown purpose", "F a : x:90 site:mystery", "F a : x:91 site:mystery",
 		  "a:changed:code:r; unknown-section:refuse:.mystery" },
 		{ "that has nothing to do with it", "F a : x:90\nF b : site:mystery", "F a : x:91\nF b : site:mystery", "a:changed:code:r" },
