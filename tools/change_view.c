@@ -18,8 +18,10 @@ static void progress(void *ctx, const struct km_progress *p)
 {
 	static double next_line = 5;
 	KM_AUTOFREE char *text = km_printf("%s: %s, %.0f of %.0f s, %zu task%s left to switch", p->patch,
-					   p->reverting ? "reverting" : p->target ? "switching to the patch" : "switching back", p->elapsed,
-					   p->limit, p->left, p->left == 1 ? "" : "s");
+					   p->reverting ? "reverting"
+					   : p->target	? "switching to the patch"
+							: "switching back",
+					   p->elapsed, p->limit, p->left, p->left == 1 ? "" : "s");
 
 	(void)ctx;
 	if (isatty(STDERR_FILENO)) {
@@ -41,7 +43,8 @@ static void lock_busy(void *ctx)
 
 km_error *change_spec(const struct cmd_args *args, struct km_host_spec *ret)
 {
-	struct km_host_spec spec = {.no_wait = args->value[1], .force = args->value[2], .progress = progress, .lock_busy = lock_busy};
+	struct km_host_spec spec = {
+		.no_wait = args->value[1], .force = args->value[2], .progress = progress, .lock_busy = lock_busy};
 
 	if (args->value[0])
 		KM_TRY(cmd_seconds(args->value[0], &spec.timeout));
@@ -64,6 +67,7 @@ json_t *change_json(const char *verb, const char *result, const struct km_host_c
 	json_object_set_new(o, "forced", json_boolean(change->forced));
 	json_object_set_new(o, "transition_seconds", json_real(change->transition));
 	json_object_set_new(o, "load_seconds", json_real(change->load));
+	json_object_set_new(o, "replaced", view_strings_json(&change->replaced));
 	json_object_set_new(o, "why", view_text_json(change->why));
 	json_object_set_new(o, "blockers", view_blockers_json(&change->blockers));
 	return o;

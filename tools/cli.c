@@ -43,13 +43,14 @@ static km_error *unknown(const char *verb)
 	for (const struct cmd *cmd = cmds; cmd->name; cmd++)
 		names[n++] = cmd->name;
 	near = km_nearest(verb, names, n);
-	return near ? km_error_hint(err, "did you mean 'kmend %s'?", near) : km_error_hint(err, "kmend help lists them");
+	return near ? km_error_hint(err, "did you mean 'kmend %s'?", near)
+		    : km_error_hint(err, "kmend help lists them");
 }
 
 static json_t *error_json(const char *verb, const km_error *err)
 {
 	static const char *const kinds[] = {
-		[KM_USAGE] = "usage", [KM_ENV] = "environment", [KM_INPUT] = "input",
+		[KM_USAGE] = "usage",	  [KM_ENV] = "environment", [KM_INPUT] = "input",
 		[KM_REFUSED] = "refused", [KM_NOTHING] = "nothing", [KM_BUG] = "internal",
 	};
 	json_t *o = json_object(), *e = json_object();

@@ -9,7 +9,7 @@
 /* Exit statuses, the same for every verb; kmend(1) explains them. */
 enum cmd_exit {
 	EXIT_OK,
-	EXIT_ENV,      /* usage, environment, unreadable input */
+	EXIT_ENV, /* usage, environment, unreadable input */
 	EXIT_REFUSED,
 	EXIT_NOTHING,
 	EXIT_REVERTED, /* the transition did not end in time; the state before is restored */
@@ -27,19 +27,20 @@ enum { CMD_OPTIONS = 8 };
 /* The words of a command line after the verb. */
 struct cmd_args {
 	const struct cmd *cmd;
-	const char *value[CMD_OPTIONS]; /* by the option's place in the table; "" for one without an argument; NULL: not given */
-	char **words;                   /* the rest */
+	const char *value
+		[CMD_OPTIONS]; /* by the option's place in the table; "" for one without an argument; NULL: not given */
+	char **words;	       /* the rest */
 	int n;
-	bool json;                      /* --json, which every verb has */
+	bool json; /* --json, which every verb has */
 };
 
 struct cmd {
 	const char *name, *words, *summary;
-	int min, max;                 /* how many words */
+	int min, max;			  /* how many words */
 	const struct cmd_option *options; /* ends with name NULL; or NULL */
 	/* Gives an exit status, or an error that is then printed. *status is EXIT_OK before. */
 	km_error *(*run)(const struct cmd_args *args, int *status);
-	const char *program;          /* a verb of another program: `program name …` is run instead */
+	const char *program; /* a verb of another program: `program name …` is run instead */
 };
 extern const struct cmd cmds[]; /* ends with name NULL */
 const struct cmd *cmd_find(const char *name);
@@ -55,24 +56,24 @@ km_error *cmd_help(const struct cmd_args *args, int *status);
 km_error *cmd_completion(const struct cmd_args *args, int *status);
 extern const struct cmd_option cmd_load_options[], cmd_unload_options[];
 
-/* ---- cli.c ---------------------------------------------------------------------------------------------------------- */
+/* ---- cli.c ------------------------------------------------------------------------------------------------------ */
 /* The whole program. door: the kernel to work on, NULL for the real one. */
 int cmd_main(int argc, char **argv, const struct km_door *door);
 /* The host behind that door. */
 KM_CHECKED km_error *cmd_host(km_host **ret);
 
-/* ---- options.c ------------------------------------------------------------------------------------------------------- */
+/* ---- options.c -------------------------------------------------------------------------------------------------- */
 /* argv[0] is the verb. A mistake is KM_USAGE with a hint. *help: --help was given. */
 KM_CHECKED km_error *cmd_parse(const struct cmd *cmd, int argc, char **argv, struct cmd_args *ret, bool *help);
 void cmd_usage(FILE *f, const struct cmd *cmd);
 /* A number of seconds above 0. */
 KM_CHECKED km_error *cmd_seconds(const char *text, double *ret);
 
-/* ---- external.c ------------------------------------------------------------------------------------------------------ */
+/* ---- external.c ------------------------------------------------------------------------------------------------- */
 /* Replaces this process by `<program> <verb> argv[1] …`. Returns only when the program is not found. */
 KM_CHECKED km_error *cmd_exec(const struct cmd *cmd, int argc, char **argv);
 
-/* ---- view.c: patches and tasks for people and for programs --------------------------------------------------------------- */
+/* ---- view.c: patches and tasks for people and for programs ------------------------------------------------------ */
 const char *view_state(const struct km_applied *patch); /* "enabled", "enabling", "disabling", "disabled" */
 json_t *view_applied_json(const struct km_applied *patch);
 json_t *view_blockers_json(const km_blocker_list *list);
@@ -85,7 +86,7 @@ void view_time(int64_t t, char out[static 32]);
 /* Prints to stdout, ends with a newline, and lets go of o. */
 void view_json(json_t *o);
 
-/* ---- change_view.c: what load and unload say ------------------------------------------------------------------------------- */
+/* ---- change_view.c: what load and unload say -------------------------------------------------------------------- */
 /* Fills in limits and progress from the options that both verbs have: timeout, no-wait, force, in this order. */
 KM_CHECKED km_error *change_spec(const struct cmd_args *args, struct km_host_spec *ret);
 /* The JSON object of a change; `result` is its word for the outcome. */

@@ -55,8 +55,9 @@ km_error *cmd_blockers(const struct cmd_args *args, int *status)
 	KM_TRY(cmd_host(&host));
 	KM_TRY(find_moving(host, wanted, &name, &enabled));
 	if (!km_host_privileged(host))
-		return km_error_hint(km_error_new(KM_ENV, "only root can see which tasks have switched, and their stacks"),
-				     "run it through sudo");
+		return km_error_hint(
+			km_error_new(KM_ENV, "only root can see which tasks have switched, and their stacks"),
+			"run it through sudo");
 	KM_TRY(km_host_blockers(host, name, true, &list));
 	if (args->json)
 		view_json(blockers_json(name, enabled, &list));

@@ -12,7 +12,8 @@ static void print_options(const struct cmd *cmd)
 	if (strstr(cmd->words, "FILE"))
 		printf("; files=1");
 	if (strstr(cmd->words, "NAME"))
-		printf("; words+=\" $(ls /sys/kernel/livepatch /run/kmend/patches 2>/dev/null | sed -n 's/\\.json$//; /^[a-z0-9_]*$/p')\"");
+		printf("; words+=\" $(ls /sys/kernel/livepatch /run/kmend/patches 2>/dev/null | sed -n 's/\\.json$//; "
+		       "/^[a-z0-9_]*$/p')\"");
 	if (!strcmp(cmd->name, "help"))
 		printf("; words=\"$verbs\"");
 	printf(" ;;\n");
@@ -22,10 +23,12 @@ km_error *cmd_completion(const struct cmd_args *args, int *status)
 {
 	(void)args;
 	(void)status;
-	printf("# bash completion for kmend\n_kmend()\n{\n\tlocal cur=${COMP_WORDS[COMP_CWORD]} verbs words='' files=0\n\tverbs='");
+	printf("# bash completion for kmend\n_kmend()\n{\n\tlocal cur=${COMP_WORDS[COMP_CWORD]} verbs words='' "
+	       "files=0\n\tverbs='");
 	for (const struct cmd *cmd = cmds; cmd->name; cmd++)
 		printf("%s%s", cmd == cmds ? "" : " ", cmd->name);
-	printf("'\n\tif ((COMP_CWORD == 1)); then\n\t\tmapfile -t COMPREPLY < <(compgen -W \"$verbs\" -- \"$cur\")\n\t\treturn\n\tfi\n");
+	printf("'\n\tif ((COMP_CWORD == 1)); then\n\t\tmapfile -t COMPREPLY < <(compgen -W \"$verbs\" -- "
+	       "\"$cur\")\n\t\treturn\n\tfi\n");
 	printf("\tcase ${COMP_WORDS[1]} in\n");
 	for (const struct cmd *cmd = cmds; cmd->name; cmd++)
 		if (!cmd->program)

@@ -29,7 +29,8 @@ static json_t *verbs_json(void)
 	json_t *verbs = json_array();
 
 	for (const struct cmd *cmd = cmds; cmd->name; cmd++)
-		json_array_append_new(verbs, json_pack("{s:s, s:s, s:s}", "name", cmd->name, "words", cmd->words, "summary", cmd->summary));
+		json_array_append_new(verbs, json_pack("{s:s, s:s, s:s}", "name", cmd->name, "words", cmd->words,
+						       "summary", cmd->summary));
 	return json_pack("{s:o}", "verbs", verbs);
 }
 
@@ -49,7 +50,8 @@ km_error *cmd_help(const struct cmd_args *args, int *status)
 		return NULL;
 	}
 	if (!cmd)
-		return km_error_hint(km_error_new(KM_USAGE, "'%s' is not a kmend command", args->words[0]), "kmend help lists them");
+		return km_error_hint(km_error_new(KM_USAGE, "'%s' is not a kmend command", args->words[0]),
+				     "kmend help lists them");
 	if (isatty(STDOUT_FILENO) && show_manual(page))
 		return NULL;
 	if (cmd->program)

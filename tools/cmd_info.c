@@ -33,9 +33,16 @@ static json_t *info_json(const char *path, const struct km_info *info, const km_
 	const struct {
 		const char *key, *value;
 	} texts[] = {
-		{"file", path}, {"name", info->name}, {"version", info->version}, {"release", info->release},
-		{"build_id", info->build_id}, {"vermagic", info->vermagic}, {"description", info->description},
-		{"severity", info->severity}, {"source_hash", info->source_hash}, {"tool", info->tool},
+		{"file", path},
+		{"name", info->name},
+		{"version", info->version},
+		{"release", info->release},
+		{"build_id", info->build_id},
+		{"vermagic", info->vermagic},
+		{"description", info->description},
+		{"severity", info->severity},
+		{"source_hash", info->source_hash},
+		{"tool", info->tool},
 		{"unfit_because", unfit ? unfit->message : NULL},
 	};
 	json_t *o = json_object(), *objects = json_array();
@@ -78,7 +85,8 @@ static void print_functions(const struct km_info *info)
 			if (f->sympos)
 				printf(" (the %u. of that name)", f->sympos);
 			if (info->ours && !f->matched)
-				printf(" %sNOT MATCHED with the shipped code%s", km_colour_on(stdout, KM_RED), km_colour_off(stdout));
+				printf(" %sNOT MATCHED with the shipped code%s", km_colour_on(stdout, KM_RED),
+				       km_colour_off(stdout));
 			putchar('\n');
 		}
 	}
@@ -87,7 +95,8 @@ static void print_functions(const struct km_info *info)
 static void print_info(const char *path, const struct km_info *info, const km_error *unfit)
 {
 	printf("%-12s%s\n", "file", path);
-	printf("%-12s%s%s%s\n", "name", or_dash(info->name), info->version ? ", version " : "", info->version ? info->version : "");
+	printf("%-12s%s%s%s\n", "name", or_dash(info->name), info->version ? ", version " : "",
+	       info->version ? info->version : "");
 	printf("%-12s%s\n", "made by", info->ours ? or_dash(info->tool) : "another tool (no kmend metadata)");
 	if (info->description)
 		printf("%-12s%s\n", "description", info->description);

@@ -26,10 +26,11 @@ static void print_row(const struct km_applied *p, int width)
 	km_str names = {0};
 
 	for (size_t i = 0; i < p->objects.n; i++)
-		km_str_printf(&names, "%s%s%s", i ? "," : "", p->objects.at[i].name, p->objects.at[i].patched == 0 ? "(waiting)" : "");
+		km_str_printf(&names, "%s%s%s", i ? "," : "", p->objects.at[i].name,
+			      p->objects.at[i].patched == 0 ? "(waiting)" : "");
 	objects = names.at;
-	printf("%-*s  %-9s  %9zu  %-6s  %-8s  %s\n", width, p->name, view_state(p), functions_of(p), p->ours ? "kmend" : "other",
-	       p->version ? p->version : "-", objects ? objects : "-");
+	printf("%-*s  %-9s  %9zu  %-6s  %-8s  %s\n", width, p->name, view_state(p), functions_of(p),
+	       p->ours ? "kmend" : "other", p->version ? p->version : "-", objects ? objects : "-");
 }
 
 static void print_table(const km_applied_list *all)
@@ -43,8 +44,8 @@ static void print_table(const km_applied_list *all)
 	for (size_t i = 0; i < all->n; i++)
 		if ((int)strlen(all->at[i].name) > width)
 			width = (int)strlen(all->at[i].name);
-	printf("%s%-*s  %-9s  %9s  %-6s  %-8s  %s%s\n", km_colour_on(stdout, KM_BOLD), width, "NAME", "STATE", "FUNCTIONS", "BY",
-	       "VERSION", "OBJECTS", km_colour_off(stdout));
+	printf("%s%-*s  %-9s  %9s  %-6s  %-8s  %s%s\n", km_colour_on(stdout, KM_BOLD), width, "NAME", "STATE",
+	       "FUNCTIONS", "BY", "VERSION", "OBJECTS", km_colour_off(stdout));
 	for (size_t i = 0; i < all->n; i++)
 		print_row(&all->at[i], width);
 }

@@ -12,21 +12,19 @@ static const struct {
 	const char *result;
 	enum cmd_exit status;
 } outcomes[] = {
-	[KM_HOST_DONE] = {"loaded", EXIT_OK},
-	[KM_HOST_ALREADY] = {"already-loaded", EXIT_OK},
-	[KM_HOST_STARTED] = {"started", EXIT_OK},
-	[KM_HOST_REVERTED] = {"reverted", EXIT_REVERTED},
-	[KM_HOST_STUCK] = {"stuck", EXIT_BETWEEN},
-	[KM_HOST_KEPT] = {"kept", EXIT_BETWEEN},
+	[KM_HOST_DONE] = {"loaded", EXIT_OK},	   [KM_HOST_ALREADY] = {"already-loaded", EXIT_OK},
+	[KM_HOST_STARTED] = {"started", EXIT_OK},  [KM_HOST_REVERTED] = {"reverted", EXIT_REVERTED},
+	[KM_HOST_STUCK] = {"stuck", EXIT_BETWEEN}, [KM_HOST_KEPT] = {"kept", EXIT_BETWEEN},
 };
 
 static void say_limit(const struct km_host_change *c, double limit)
 {
 	bool reverted = c->outcome == KM_HOST_REVERTED;
 
-	fprintf(stderr, "kmend: %serror:%s %s: not all tasks switched to the patch within %g s; %s\n", km_colour_on(stderr, KM_RED),
-		km_colour_off(stderr), c->name, limit,
-		reverted ? "it was taken back, nothing has changed" : "taking it back has begun and goes on in the kernel");
+	fprintf(stderr, "kmend: %serror:%s %s: not all tasks switched to the patch within %g s; %s\n",
+		km_colour_on(stderr, KM_RED), km_colour_off(stderr), c->name, limit,
+		reverted ? "it was taken back, nothing has changed"
+			 : "taking it back has begun and goes on in the kernel");
 	if (c->blockers.n)
 		fprintf(stderr, "  These tasks did not switch:\n");
 	else
@@ -35,7 +33,8 @@ static void say_limit(const struct km_host_change *c, double limit)
 	if (c->why)
 		fprintf(stderr, "  The module stays in memory, disabled: %s.\n", c->why);
 	if (reverted)
-		fprintf(stderr, "  Try again with a longer --timeout, or when these tasks have left the marked functions.\n");
+		fprintf(stderr,
+			"  Try again with a longer --timeout, or when these tasks have left the marked functions.\n");
 	else
 		fprintf(stderr, "  kmend unload %s waits for it.\n", c->name);
 }
@@ -43,18 +42,19 @@ static void say_limit(const struct km_host_change *c, double limit)
 static void say(const struct km_host_change *c, double limit)
 {
 	switch (c->outcome) {
-	case KM_HOST_ALREADY:
-		printf("%s is already loaded\n", c->name);
-		break;
-	case KM_HOST_STARTED:
-		printf("%s: the transition has begun; kmend status shows its end\n", c->name);
-		break;
+	case KM_HOST_ALREADY: printf("%s is already loaded\n", c->name); break;
+	case KM_HOST_STARTED: printf("%s: the transition has begun; kmend status shows its end\n", c->name); break;
 	case KM_HOST_DONE:
-		printf("%s%s is loaded%s: transition %s%.2f s\n", km_colour_on(stdout, KM_GREEN), c->name, km_colour_off(stdout),
-		       c->forced ? "FORCED after " : c->resumed ? "begun earlier, ended after " : "took ", c->transition);
+		printf("%s%s is loaded%s: transition %s%.2f s\n", km_colour_on(stdout, KM_GREEN), c->name,
+		       km_colour_off(stdout),
+		       c->forced    ? "FORCED after "
+		       : c->resumed ? "begun earlier, ended after "
+				    : "took ",
+		       c->transition);
+		for (size_t i = 0; i < c->replaced.n; i++)
+			printf("it replaced %s\n", c->replaced.at[i]);
 		break;
-	default:
-		say_limit(c, limit);
+	default: say_limit(c, limit);
 	}
 }
 

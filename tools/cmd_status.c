@@ -7,8 +7,8 @@ struct standing {
 	km_applied_list all;
 	const struct km_applied *moving; /* in transition, or NULL */
 	size_t enabled;
-	long blockers;                   /* tasks left; -1: only root can tell */
-	km_strv cves;                    /* of all patches that every task runs */
+	long blockers; /* tasks left; -1: only root can tell */
+	km_strv cves;  /* of all patches that every task runs */
 	const char *state;
 };
 
@@ -55,7 +55,10 @@ static km_error *stand(km_host *host, struct standing *s)
 		}
 	}
 	km_strv_sort(&s->cves);
-	s->state = s->moving ? "in-transition" : s->enabled ? "patched" : km_host_supported(host) ? "not-patched" : "unsupported";
+	s->state = s->moving		     ? "in-transition"
+		   : s->enabled		     ? "patched"
+		   : km_host_supported(host) ? "not-patched"
+					     : "unsupported";
 	return count_blockers(s);
 }
 
@@ -78,7 +81,8 @@ static json_t *status_json(const struct standing *s)
 	uint64_t taint = km_host_taint(s->host);
 
 	json_object_set_new(kernel, "release", view_text_json(km_host_release(s->host)));
-	json_object_set_new(kernel, "build_id", *km_host_build_id(s->host) ? json_string(km_host_build_id(s->host)) : json_null());
+	json_object_set_new(kernel, "build_id",
+			    *km_host_build_id(s->host) ? json_string(km_host_build_id(s->host)) : json_null());
 	json_object_set_new(kernel, "livepatch", json_boolean(km_host_supported(s->host)));
 	json_object_set_new(kernel, "taint", json_integer((json_int_t)taint));
 	json_object_set_new(kernel, "tainted_by_livepatch", json_boolean(taint >> TAINT_LIVEPATCH & 1));
@@ -101,7 +105,8 @@ static void print_state(const struct standing *s)
 		printf("in transition%s: %s is being %s", km_colour_off(stdout), s->moving->name,
 		       s->moving->enabled ? "applied" : "taken back");
 	else if (s->enabled)
-		printf("patched%s: %zu patch%s applied", km_colour_off(stdout), s->enabled, s->enabled == 1 ? "" : "es");
+		printf("patched%s: %zu patch%s applied", km_colour_off(stdout), s->enabled,
+		       s->enabled == 1 ? "" : "es");
 	else if (km_host_supported(s->host))
 		printf("not patched%s: no live patch is applied", km_colour_off(stdout));
 	else

@@ -12,18 +12,15 @@ static const struct {
 	const char *result;
 	enum cmd_exit status;
 } outcomes[] = {
-	[KM_HOST_DONE] = {"unloaded", EXIT_OK},
-	[KM_HOST_ALREADY] = {"not-loaded", EXIT_OK},
-	[KM_HOST_STARTED] = {"started", EXIT_OK},
-	[KM_HOST_REVERTED] = {"reverted", EXIT_REVERTED},
-	[KM_HOST_STUCK] = {"stuck", EXIT_BETWEEN},
-	[KM_HOST_KEPT] = {"kept", EXIT_BETWEEN},
+	[KM_HOST_DONE] = {"unloaded", EXIT_OK},	   [KM_HOST_ALREADY] = {"not-loaded", EXIT_OK},
+	[KM_HOST_STARTED] = {"started", EXIT_OK},  [KM_HOST_REVERTED] = {"reverted", EXIT_REVERTED},
+	[KM_HOST_STUCK] = {"stuck", EXIT_BETWEEN}, [KM_HOST_KEPT] = {"kept", EXIT_BETWEEN},
 };
 
 static void say_limit(const struct km_host_change *c, double limit)
 {
-	fprintf(stderr, "kmend: %serror:%s %s: not all tasks left the patch within %g s; %s\n", km_colour_on(stderr, KM_RED),
-		km_colour_off(stderr), c->name, limit,
+	fprintf(stderr, "kmend: %serror:%s %s: not all tasks left the patch within %g s; %s\n",
+		km_colour_on(stderr, KM_RED), km_colour_off(stderr), c->name, limit,
 		c->outcome == KM_HOST_REVERTED ? "it is enabled again, nothing has changed"
 					       : "enabling it again has begun and goes on in the kernel");
 	if (c->blockers.n)
@@ -54,9 +51,7 @@ static km_error *hint_near(km_host *host, const char *name)
 static void say(const struct km_host_change *c, double limit)
 {
 	switch (c->outcome) {
-	case KM_HOST_ALREADY:
-		printf("%s is not loaded\n", c->name);
-		break;
+	case KM_HOST_ALREADY: printf("%s is not loaded\n", c->name); break;
 	case KM_HOST_STARTED:
 		printf("%s: the transition has begun; unload it once more to remove the module\n", c->name);
 		break;
@@ -68,10 +63,10 @@ static void say(const struct km_host_change *c, double limit)
 		break;
 	case KM_HOST_KEPT:
 		fprintf(stderr, "kmend: %swarning:%s %s is disabled%s, but its module stays in memory: %s\n",
-			km_colour_on(stderr, KM_YELLOW), km_colour_off(stderr), c->name, c->forced ? " by force" : "", c->why);
+			km_colour_on(stderr, KM_YELLOW), km_colour_off(stderr), c->name, c->forced ? " by force" : "",
+			c->why);
 		break;
-	default:
-		say_limit(c, limit);
+	default: say_limit(c, limit);
 	}
 }
 
@@ -84,6 +79,8 @@ km_error *cmd_unload(const struct cmd_args *args, int *status)
 	km_error *err;
 
 	KM_TRY(change_spec(args, &spec));
+	if (!*name || !strcmp(name, ".."))
+		return km_error_new(KM_USAGE, "'%s' is no name of a patch", args->words[0]);
 	KM_TRY(cmd_host(&host));
 	err = km_host_unload(host, name, &spec, &change);
 	change_clear();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Heavy verbs are programs of their own, so that the command of a host stays small. Looked for, in this order: below $KMEND_LIBEXECDIR,
- * beside this executable (a build tree runs its own), where the installation put them, in PATH.
+ * Heavy verbs are programs of their own, so that the command of a host stays small. Looked for, in this order: below
+ * $KMEND_LIBEXECDIR, beside this executable (a build tree runs its own), where the installation put them, in PATH.
  */
 #include <errno.h>
 #include <unistd.h>

@@ -18,7 +18,8 @@ static void fill_table(const struct cmd *cmd, struct option table[AT_END + 1])
 	size_t n = 0;
 
 	for (const struct cmd_option *o = cmd->options; o && o->name; o++)
-		table[n++] = (struct option){o->name, o->arg ? required_argument : no_argument, NULL, FIRST + (int)(o - cmd->options)};
+		table[n++] = (struct option){o->name, o->arg ? required_argument : no_argument, NULL,
+					     FIRST + (int)(o - cmd->options)};
 	table[n++] = (struct option){"json", no_argument, NULL, FIRST + AT_JSON};
 	table[n++] = (struct option){"help", no_argument, NULL, FIRST + AT_HELP};
 	table[n] = (struct option){0};
@@ -26,8 +27,8 @@ static void fill_table(const struct cmd *cmd, struct option table[AT_END + 1])
 
 static km_error *usage_error(const struct cmd *cmd, km_error *err)
 {
-	return km_error_hint(err, "usage: kmend %s [OPTIONS]%s%s\nkmend %s --help says more", cmd->name, *cmd->words ? " " : "",
-			     cmd->words, cmd->name);
+	return km_error_hint(err, "usage: kmend %s [OPTIONS]%s%s\nkmend %s --help says more", cmd->name,
+			     *cmd->words ? " " : "", cmd->words, cmd->name);
 }
 
 static km_error *bad_option(const struct cmd *cmd, char **argv, int c)
@@ -103,7 +104,8 @@ void cmd_usage(FILE *f, const struct cmd *cmd)
 		usage_all(f);
 		return;
 	}
-	fprintf(f, "usage: kmend %s [OPTIONS]%s%s\n\nTo %s.\n\n", cmd->name, *cmd->words ? " " : "", cmd->words, cmd->summary);
+	fprintf(f, "usage: kmend %s [OPTIONS]%s%s\n\nTo %s.\n\n", cmd->name, *cmd->words ? " " : "", cmd->words,
+		cmd->summary);
 	for (const struct cmd_option *o = cmd->options; o && o->name; o++)
 		print_option(f, o);
 	for (size_t i = 0; i < KM_COUNT(common); i++)
@@ -116,7 +118,8 @@ km_error *cmd_seconds(const char *text, double *ret)
 	double seconds = strtod(text, &end);
 
 	if (end == text || *end || !isfinite(seconds) || seconds <= 0 || seconds > 1e6)
-		return km_error_hint(km_error_new(KM_USAGE, "'%s' is not a number of seconds", text), "for example --timeout 120");
+		return km_error_hint(km_error_new(KM_USAGE, "'%s' is not a number of seconds", text),
+				     "for example --timeout 120");
 	*ret = seconds;
 	return NULL;
 }

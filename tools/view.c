@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Patches and tasks, for people and for programs. The JSON keys are documented in kmend-list(1) and kmend-blockers(1). */
+/* Patches and tasks, for people and for programs. The JSON keys are documented in kmend-list(1) and
+ * kmend-blockers(1). */
 #include <time.h>
 
 #include "cmd.h"
@@ -139,8 +140,9 @@ static const char *state_word(char state)
 	static const struct {
 		char state;
 		const char *word;
-	} words[] = {{'R', "running"}, {'S', "sleeping"}, {'D', "in uninterruptible sleep"}, {'T', "stopped"}, {'t', "traced"},
-		     {'I', "idle"}, {'Z', "zombie"}, {'X', "dead"}};
+	} words[] = {{'R', "running"}, {'S', "sleeping"}, {'D', "in uninterruptible sleep"},
+		     {'T', "stopped"}, {'t', "traced"},	  {'I', "idle"},
+		     {'Z', "zombie"},  {'X', "dead"}};
 
 	for (size_t i = 0; i < KM_COUNT(words); i++)
 		if (words[i].state == state)
@@ -162,7 +164,8 @@ void view_blockers(FILE *f, const km_blocker_list *list, const char *indent)
 			const struct km_frame *frame = &b->stack.at[j];
 
 			if (frame->patched)
-				fprintf(f, "%s  %s> %s   <- patched%s\n", indent, km_colour_on(f, KM_RED), frame->text, km_colour_off(f));
+				fprintf(f, "%s  %s> %s   <- patched%s\n", indent, km_colour_on(f, KM_RED), frame->text,
+					km_colour_off(f));
 			else
 				fprintf(f, "%s    %s\n", indent, frame->text);
 		}

@@ -2,10 +2,10 @@
 /*
  * kmend/host.h - live patches on the running kernel: what is applied, applying, taking back, and what is in the way.
  *
- * The state is the kernel's: it is read afresh from sysfs by every call, and what kmend itself writes down (a record of each
- * patch it loaded, below /run, gone with the next boot) only adds what the kernel cannot tell: since when, by whom, which
- * CVEs. So a command that was killed at any step leaves nothing to repair but what the kernel shows, and the next one
- * goes on from there.
+ * The state is the kernel's: it is read afresh from sysfs by every call, and what kmend itself writes down (a record
+ * of each patch it loaded, below /run, gone with the next boot) only adds what the kernel cannot tell: since when, by
+ * whom, which CVEs. So a command that was killed at any step leaves nothing to repair but what the kernel shows, and
+ * the next one goes on from there.
  *
  * Paths of the host, all below $KMEND_ROOT when that is set (tests; no module is loaded into this kernel then):
  *   /sys/kernel/livepatch/, /sys/module/, /sys/kernel/notes, /proc/   the kernel's own
@@ -23,7 +23,7 @@
 
 typedef struct km_host km_host;
 
-/* ---- the model ------------------------------------------------------------------------------------------------------ */
+/* ---- the model -------------------------------------------------------------------------------------------------- */
 struct km_applied_func {
 	char *name;
 	unsigned sympos; /* 0: the name is unique in its object */
@@ -69,14 +69,14 @@ struct km_blocker {
 	char *comm;
 	char state;      /* as in /proc/PID/stat: R S D T …; '?' when not known */
 	bool kthread;
-	km_vec(struct km_frame) stack; /* innermost first; empty while the task runs, or when the kernel shows no stacks */
+	km_vec(struct km_frame) stack; /* innermost first; empty while it runs, or when the kernel shows no stacks */
 };
 typedef km_vec(struct km_blocker) km_blocker_list;
 void km_blocker_list_free(km_blocker_list *l);
 
-/* ---- back ends -------------------------------------------------------------------------------------------------------
- * What redirects functions in this kernel. Loading and removing modules, waiting, limits and records are common to all.
- * A back end only reads and changes the state of patches; none of its functions waits. `all` holds every patch.
+/* ---- back ends ----------------------------------------------------------------------------------------------------
+ * What redirects functions in this kernel. Loading and removing modules, waiting, limits and records are common to
+ * all. A back end only reads and changes the state of patches; none of its functions waits. `all` holds every patch.
  */
 struct km_backend {
 	const char *name;
@@ -100,7 +100,7 @@ struct km_backend {
 };
 extern const struct km_backend km_backend_livepatch;
 
-/* ---- the door to the kernel ------------------------------------------------------------------------------------------
+/* ---- the door to the kernel ---------------------------------------------------------------------------------------
  * Everything that changes the running kernel, and time. Tests put a simulated kernel behind it.
  * The functions return 0 or an errno.
  */
@@ -115,7 +115,7 @@ struct km_door {
 /* The real one. When `root` is not "", load and remove give ENOSYS: a tree of files is no kernel. */
 struct km_door km_door_real(const char *root);
 
-/* ---- the host -------------------------------------------------------------------------------------------------------- */
+/* ---- the host --------------------------------------------------------------------------------------------------- */
 /* root: "" for this machine, a directory, or NULL for $KMEND_ROOT. door: NULL for the real one; copied. */
 KM_CHECKED km_error *km_host_open(const char *root, const struct km_door *door, km_host **ret);
 void km_host_close(km_host *host);
@@ -128,21 +128,21 @@ uint64_t km_host_taint(const km_host *host);       /* /proc/sys/kernel/tainted; 
 bool km_host_privileged(const km_host *host);      /* root, or below a root of its own */
 bool km_host_supported(km_host *host);             /* some back end is present */
 
-/* All patch modules in the kernel: first those that are registered, in the order of the back end, then modules that live
- * patching has let go of but that are still in memory. */
+/* All patch modules in the kernel: first those that are registered, in the order of the back end, then modules that
+ * live patching has let go of but that are still in memory. */
 KM_CHECKED km_error *km_host_list(km_host *host, km_applied_list *ret);
 /* The tasks that `name` waits for. Not in transition: an empty list. `stacks` false: only counts and names are read. */
 KM_CHECKED km_error *km_host_blockers(km_host *host, const char *name, bool stacks, km_blocker_list *ret);
 
-/* The file that `kmend load ARG` means. With a '/' or ending in ".ko": that path. Else /var/lib/kmend/patches/ARG.ko, then
- * ./ARG.ko. KM_ENV that lists where was looked, with the near names that exist. */
+/* The file that `kmend load ARG` means. With a '/' or ending in ".ko": that path. Else /var/lib/kmend/patches/ARG.ko,
+ * then ./ARG.ko. KM_ENV that lists where was looked, with the near names that exist. */
 KM_CHECKED km_error *km_host_find_file(km_host *host, const char *arg, char **ret);
 /* The name of the module that ARG (a name, or a path to NAME.ko) means: no directory, no ".ko", '-' as '_'. */
 char *km_host_module_name(const char *arg);
 /* Refuses (KM_REFUSED) a file that is no live patch, or one for another kernel release, vermagic or build-id. */
 KM_CHECKED km_error *km_host_check(km_host *host, const struct km_info *info);
 
-/* ---- load and unload -------------------------------------------------------------------------------------------------- */
+/* ---- load and unload -------------------------------------------------------------------------------------------- */
 struct km_progress {
 	const char *patch;
 	bool target;        /* true: to the new code */
@@ -175,25 +175,29 @@ struct km_host_change {
 	double transition;      /* seconds from its start (or, resumed, from when we looked) to its end; 0: none */
 	double load;            /* seconds in finit_module(2), which begins the transition */
 	km_blocker_list blockers; /* at the limit */
+	km_strv replaced;       /* patches that a cumulative one has replaced; their modules are removed */
 	char *why;              /* or NULL */
 };
 void km_host_change_free(struct km_host_change *c);
 
-/* Takes the lock, checks the file, loads it and waits. The same build already enabled: KM_HOST_ALREADY; in transition (an earlier
- * command was killed or did not wait): goes on waiting, turning it round if it was being taken back; the module in memory
- * but not enabled: enabled, or removed and loaded anew. KM_REFUSED, before the kernel sees the file: another patch of that
- * name, a transition under way, another kernel, no live patching. KM_ENV: no permission. */
-KM_CHECKED km_error *km_host_load(km_host *host, const char *path, const struct km_host_spec *spec, struct km_host_change *ret);
-/* Takes the lock, disables, waits, removes the module. Not in the kernel: KM_HOST_ALREADY. Works for every live patch, whoever
- * loaded it. KM_REFUSED: not a live patch, another transition under way, other modules use it. */
+/* Takes the lock, checks the file, loads it and waits. The same build already enabled: KM_HOST_ALREADY; in transition
+ * (an earlier command was killed or did not wait): goes on waiting, turning it round if it was being taken back; the
+ * module in memory but not enabled: enabled, or removed and loaded anew. KM_REFUSED, before the kernel sees the file:
+ * another patch of that name, a transition under way, another kernel, no live patching. KM_ENV: no permission. */
+KM_CHECKED km_error *km_host_load(km_host *host, const char *path, const struct km_host_spec *spec,
+				  struct km_host_change *ret);
+/* Takes the lock, disables, waits, removes the module. Not in the kernel: KM_HOST_ALREADY. Works for every live
+ * patch, whoever loaded it. KM_REFUSED: not a live patch, another transition under way, other modules use it. */
 KM_CHECKED km_error *km_host_unload(km_host *host, const char *name, const struct km_host_spec *spec,
 				    struct km_host_change *ret);
 
-/* ---- for tests of what a kill leaves behind ----------------------------------------------------------------------------
+/* ---- for tests of what a kill leaves behind -----------------------------------------------------------------------
  * When the environment has KMEND_KILL_AT=<step> the process kills itself (SIGKILL) when it comes to that step; with
  * KMEND_STOP_AT=<step> it stops (SIGSTOP) and goes on when continued. The steps, in order:
- *   load:    load-locked load-checked load-recorded load-loaded load-waiting load-reverting load-reverted load-removed load-done
- *   unload:  unload-locked unload-disabling unload-disabled unload-waiting unload-reverting unload-removing unload-removed
+ *   load:    load-locked load-checked load-recorded load-loaded load-waiting load-reverting load-reverted
+ *            load-removed load-done
+ *   unload:  unload-locked unload-disabling unload-disabled unload-waiting unload-reverting unload-removing
+ *            unload-removed
  */
 void km_host_step(const char *step);
 extern const char *const km_host_steps[]; /* NULL-terminated */

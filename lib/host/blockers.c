@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Tasks that keep a transition from its end. /proc shows no idle tasks ("swapper"): a transition can wait for one of them
- * while no blocker is seen.
+ * Tasks that keep a transition from its end. /proc shows no idle tasks ("swapper"): a transition can wait for one of
+ * them while no blocker is seen.
  */
 #include <ctype.h>
 
@@ -143,7 +143,8 @@ km_error *km_host_blockers(km_host *host, const char *name, bool stacks, km_bloc
 	patch = km_applied_find(&all, name);
 	if (patch && patch->transition) {
 		const struct km_backend *backend = host_backend(patch->backend);
-		struct walk w = {.host = host, .backend = backend, .target = patch->enabled, .stacks = stacks, .list = &list};
+		struct walk w = {
+			.host = host, .backend = backend, .target = patch->enabled, .stacks = stacks, .list = &list};
 
 		walk_tasks(&w);
 		mark_frames(backend, patch, &all, &list);

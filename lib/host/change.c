@@ -52,6 +52,7 @@ void km_host_change_free(struct km_host_change *c)
 	free(c->name);
 	free(c->why);
 	km_blocker_list_free(&c->blockers);
+	km_strv_free(&c->replaced);
 	*c = (struct km_host_change){0};
 }
 
@@ -61,10 +62,13 @@ km_error *change_alone(const struct change *c, const char *name)
 		const struct km_applied *p = &c->all.at[i];
 
 		if (p->transition && strcmp(p->name, name))
-			return km_error_hint(km_error_new(KM_REFUSED, "%s is being %s: the kernel makes one transition at a time",
+			return km_error_hint(km_error_new(KM_REFUSED,
+							  "%s is being %s: the kernel makes one transition at a time",
 							  p->name, p->enabled ? "applied" : "taken back"),
-					     "wait for it (kmend status), see what it waits for (kmend blockers), or take it back (kmend "
-					     "unload %s)", p->name);
+					     "wait for it (kmend status), see what it waits for (kmend blockers), or "
+					     "take it back (kmend "
+					     "unload %s)",
+					     p->name);
 	}
 	return NULL;
 }
@@ -72,7 +76,10 @@ km_error *change_alone(const struct change *c, const char *name)
 static km_error *wait_for(struct change *c, const struct km_applied *patch, bool target, bool reverting, double limit,
 			  double *elapsed, enum wait_end *end)
 {
-	struct wait w = {.backend = host_backend(patch->backend), .name = patch->name, .target = target, .reverting = reverting,
+	struct wait w = {.backend = host_backend(patch->backend),
+			 .name = patch->name,
+			 .target = target,
+			 .reverting = reverting,
 			 .limit = limit};
 
 	return transition_wait(c->host, &w, c->spec, elapsed, end);
@@ -93,8 +100,8 @@ static km_error *force_through(struct change *c, const struct km_applied *patch,
 }
 
 /*
- * A transition that ends between our last look and the reversal is no special case: the same write then starts the way back.
- * Only when it cannot be written any more because what we want is already so, that is no error.
+ * A transition that ends between our last look and the reversal is no special case: the same write then starts the
+ * way back. Only when it cannot be written any more because what we want is already so, that is no error.
  */
 static km_error *turn_round(struct change *c, const struct km_applied *patch, bool target)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The door to the running kernel. The system calls are made directly: finit_module(2) takes the very descriptor that was
- * read and checked, so that no other file can come between, which a library that opens the path itself cannot promise.
+ * The door to the running kernel. The system calls are made directly: finit_module(2) takes the very descriptor that
+ * was read and checked, so that no other file can come between, which a library that opens the path itself cannot
+ * promise.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -65,7 +66,8 @@ static double real_now(void *ctx)
 
 struct km_door km_door_real(const char *root)
 {
-	struct km_door door = {.load = real_load, .remove = real_remove, .write = real_write, .sleep = real_sleep, .now = real_now};
+	struct km_door door = {
+		.load = real_load, .remove = real_remove, .write = real_write, .sleep = real_sleep, .now = real_now};
 
 	if (*root) {
 		door.load = no_load;

@@ -75,12 +75,49 @@ static char *modinfo(const struct km_sec *sec, const char *key)
 	return NULL;
 }
 
+/* struct module begins with its state, a list head and its name, on all 64-bit architectures since it exists. */
+enum { NAME_AT = 24, NAME_SIZE = 56 };
+
+/* What the kernel will call it; NULL when there is no such name, or one that is no file name in sysfs. */
+static char *module_name(const km_elf *elf)
+{
+	static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+	const struct km_sec *sec = km_elf_sec(elf, ".gnu.linkonce.this_module");
+	const char *name;
+	size_t n;
+
+	if (!sec || !sec->data || sec->size < NAME_AT + NAME_SIZE)
+		return NULL;
+	name = (const char *)sec->data + NAME_AT;
+	n = strnlen(name, NAME_SIZE);
+	if (!n || n == NAME_SIZE || strspn(name, good) != n)
+		return NULL;
+	return km_strdup(name);
+}
+
+/* Every path and every look into sysfs goes by this name: it must be the one that the kernel takes. */
+static km_error *settle_name(struct km_info *info, const km_elf *elf)
+{
+	KM_AUTOFREE char *name = module_name(elf);
+
+	if (!name)
+		return km_error_new(KM_INPUT, "the module has no name, or one that no module can have");
+	if (info->name && strcmp(info->name, name))
+		return km_error_hint(
+			km_error_new(KM_INPUT, "the metadata is of %s, the module's name is %s", info->name, name),
+			"the file was renamed inside, or damaged; build it again");
+	if (!info->name)
+		info->name = km_strdup(name);
+	return NULL;
+}
+
 static km_error *read_identity(struct patch_file *file, const uint8_t *bytes, size_t size)
 {
 	KM_AUTOELF km_elf *elf = NULL;
 	struct km_sec *sec;
 
 	KM_TRY(km_elf_read(bytes, size, &elf));
+	KM_TRY(settle_name(file->info, elf));
 	sec = km_elf_sec(elf, ".note.gnu.build-id");
 	if (sec && sec->data)
 		file->build_id = notes_build_id(sec->data, sec->size);
@@ -100,20 +137,20 @@ static km_error *open_regular(const char *path, int *ret)
 		return km_error_sys(sys, "cannot open %s", path);
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX) {
 		close(fd);
-		return km_error_new(KM_INPUT, "%s is not a patch: it is no regular file, or larger than %d MiB", path, FILE_MAX >> 20);
+		return km_error_new(KM_INPUT, "%s is not a patch: it is no regular file, or larger than %d MiB", path,
+				    FILE_MAX >> 20);
 	}
 	*ret = fd;
 	return NULL;
 }
 
-static km_error *read_file(const km_host *host, struct patch_file *file)
+static km_error *read_file(struct patch_file *file)
 {
 	char self[64];
 	KM_AUTOFREE uint8_t *bytes = NULL;
 	uint8_t digest[KM_SHA256_LEN];
 	size_t size;
 
-	(void)host;
 	KM_TRY(open_regular(file->path, &file->fd));
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", file->fd);
 	KM_TRY(km_file_read(self, &bytes, &size));
@@ -127,14 +164,14 @@ static km_error *read_file(const km_host *host, struct patch_file *file)
 	return NULL;
 }
 
-km_error *patch_file_open(const km_host *host, const char *path, struct patch_file *ret)
+km_error *patch_file_open(const char *path, struct patch_file *ret)
 {
 	struct patch_file file = {.fd = -1, .path = realpath(path, NULL)};
 	km_error *err;
 
 	if (!file.path)
 		return km_error_sys(errno, "cannot open %s", path);
-	err = read_file(host, &file);
+	err = read_file(&file);
 	if (err) {
 		/* Errors of opening name the file already. */
 		if (err->code == KM_INPUT && !strstr(err->message, file.path))
@@ -175,8 +212,9 @@ static const char *or_name(const struct km_info *info)
 
 static km_error *wrong_release(const km_host *host, const struct km_info *info, const char *theirs)
 {
-	return km_error_hint(km_error_new(KM_REFUSED, "%s is for kernel %s, this is %s", or_name(info), theirs, host->release),
-			     "build it for this kernel: kmend build --kernel %s PATCH...", host->release);
+	return km_error_hint(
+		km_error_new(KM_REFUSED, "%s is for kernel %s, this is %s", or_name(info), theirs, host->release),
+		"build it for this kernel: kmend build --kernel %s PATCH...", host->release);
 }
 
 km_error *km_host_check(km_host *host, const struct km_info *info)
@@ -185,8 +223,9 @@ km_error *km_host_check(km_host *host, const struct km_info *info)
 	size_t n = strcspn(magic, " ");
 
 	if (!info->livepatch)
-		return km_error_hint(km_error_new(KM_REFUSED, "%s is an ordinary kernel module, no live patch", or_name(info)),
-				     "its modinfo lacks 'livepatch: Y'; load such a module with modprobe(8)");
+		return km_error_hint(
+			km_error_new(KM_REFUSED, "%s is an ordinary kernel module, no live patch", or_name(info)),
+			"its modinfo lacks 'livepatch: Y'; load such a module with modprobe(8)");
 	if (info->release && *info->release && strcmp(info->release, host->release))
 		return wrong_release(host, info, info->release);
 	if (n && (n != strlen(host->release) || strncmp(magic, host->release, n))) {
@@ -195,10 +234,11 @@ km_error *km_host_check(km_host *host, const struct km_info *info)
 		return wrong_release(host, info, theirs);
 	}
 	if (info->build_id && *info->build_id && *host->build_id && strcasecmp(info->build_id, host->build_id))
-		return km_error_hint(
-			km_error_new(KM_REFUSED, "%s is for another build of kernel %s: build-id %s, this is %s", or_name(info),
-				     host->release, info->build_id, host->build_id),
-			"two builds share one release name: boot the kernel that the patch was built for, or build the patch for the "
-			"one that runs");
+		return km_error_hint(km_error_new(KM_REFUSED,
+						  "%s is for another build of kernel %s: build-id %s, this is %s",
+						  or_name(info), host->release, info->build_id, host->build_id),
+				     "two builds share one release name: boot the kernel that the patch was built for, "
+				     "or build the patch for the "
+				     "one that runs");
 	return NULL;
 }

@@ -6,12 +6,12 @@
 #include <kmend/host.h>
 
 struct km_host {
-	char *root;     /* "" for this machine; before every path */
+	char *root; /* "" for this machine; before every path */
 	char *release, *build_id, *boot_id;
 	struct km_door door;
 };
 
-/* ---- host.c: paths and small files ---------------------------------------------------------------------------------- */
+/* ---- host.c: paths and small files ------------------------------------------------------------------------------ */
 /* The path below the root; fmt begins with '/'. The caller's to free. */
 char *host_path(const km_host *host, const char *fmt, ...) KM_PRINTF(2, 3);
 /* A small file (sysfs, procfs) whole, its last newline removed; NULL when it cannot be read. The caller's to free. */
@@ -24,40 +24,41 @@ long host_number(const km_host *host, long missing, const char *fmt, ...) KM_PRI
 const struct km_backend *host_backend(const char *name);
 extern const struct km_backend *const host_backends[]; /* NULL-terminated */
 
-/* ---- notes.c -------------------------------------------------------------------------------------------------------- */
+/* ---- notes.c ---------------------------------------------------------------------------------------------------- */
 /* The build-id (hex) in a run of ELF notes, or NULL. The caller's to free. */
 char *notes_build_id(const void *bytes, size_t size);
 
-/* ---- file.c: a patch file that was read and is held open ---------------------------------------------------------------- */
+/* ---- file.c: a patch file that was read and is held open -------------------------------------------------------- */
 struct patch_file {
-	char *path;               /* absolute */
-	int fd;                   /* what was checked is what is loaded */
+	char *path; /* absolute */
+	int fd;	    /* what was checked is what is loaded */
 	struct km_info *info;
 	char *build_id, *srcversion; /* of the module; NULL when it has none */
 	char sha256[KM_SHA256_HEX];
 	const struct km_backend *backend;
 };
-KM_CHECKED km_error *patch_file_open(const km_host *host, const char *path, struct patch_file *ret);
+KM_CHECKED km_error *patch_file_open(const char *path, struct patch_file *ret);
 void patch_file_close(struct patch_file *file);
 /* Is `file` what the kernel holds as `patch`? 1 yes, 0 no, -1 nothing tells. */
 int patch_file_same(const struct patch_file *file, const struct km_applied *patch);
 
-/* ---- record.c --------------------------------------------------------------------------------------------------------- */
+/* ---- record.c --------------------------------------------------------------------------------------------------- */
 KM_CHECKED km_error *record_write(const km_host *host, const struct patch_file *file);
 /* Fills the record's part of *patch if there is a record of this boot and of this build. */
 void record_read(const km_host *host, struct km_applied *patch);
 void record_remove(const km_host *host, const char *name);
 
-/* ---- module.c --------------------------------------------------------------------------------------------------------- */
+/* ---- module.c --------------------------------------------------------------------------------------------------- */
 bool module_loaded(const km_host *host, const char *name);
 /* Loads it, with the kernel's own words in the hint when it does not want it. */
 KM_CHECKED km_error *module_load(km_host *host, const struct patch_file *file, double *seconds);
-/* Removes it, waiting some seconds for the last references that the kernel drops after a transition. NULL in *why: gone. */
+/* Removes it, waiting some seconds for the last references that the kernel drops after a transition. NULL in *why:
+ * gone. */
 void module_remove(km_host *host, const char *name, char **why);
 /* Modules that use it, comma-separated, or NULL. */
 char *module_holders(const km_host *host, const char *name);
 
-/* ---- transition.c ----------------------------------------------------------------------------------------------------- */
+/* ---- transition.c ----------------------------------------------------------------------------------------------- */
 enum wait_end { WAIT_DONE, WAIT_LIMIT };
 struct wait {
 	const struct km_backend *backend;
@@ -65,12 +66,12 @@ struct wait {
 	bool target, reverting;
 	double limit;
 };
-KM_CHECKED km_error *transition_wait(km_host *host, const struct wait *w, const struct km_host_spec *spec, double *elapsed,
-				     enum wait_end *ret);
+KM_CHECKED km_error *transition_wait(km_host *host, const struct wait *w, const struct km_host_spec *spec,
+				     double *elapsed, enum wait_end *ret);
 /* Tasks that have not switched. */
 size_t blockers_count(km_host *host, const struct km_backend *backend, bool target);
 
-/* ---- change.c: what load and unload have in common ----------------------------------------------------------------------- */
+/* ---- change.c: what load and unload have in common -------------------------------------------------------------- */
 struct change {
 	km_host *host;
 	const struct km_host_spec *spec;
@@ -82,8 +83,8 @@ KM_CHECKED km_error *change_begin(struct change *c, km_host *host, const struct 
 void change_end(struct change *c);
 /* Refuses when a patch other than `name` is in transition. */
 KM_CHECKED km_error *change_alone(const struct change *c, const char *name);
-/* Waits for `patch` to reach `target`; at the limit forces it, when that was asked for, or turns it round, after the step
- * `reverting`. */
+/* Waits for `patch` to reach `target`; at the limit forces it, when that was asked for, or turns it round, after the
+ * step `reverting`. */
 KM_CHECKED km_error *change_finish(struct change *c, const struct km_applied *patch, bool target, const char *waiting,
 				   const char *reverting);
 

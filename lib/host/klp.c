@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The kernel's own live patching as a back end:
- *   /sys/kernel/livepatch/<patch>/enabled      0 or 1, the state it has or goes to; writing the other one starts or reverses
+ *   /sys/kernel/livepatch/<patch>/enabled      0 or 1, the state it has or goes to; writing the other turns it
  *   /sys/kernel/livepatch/<patch>/transition   1 while tasks are still switching
  *   /sys/kernel/livepatch/<patch>/force        writing 1 ends the transition at once
  *   /sys/kernel/livepatch/<patch>/{replace,stack_order}   kernels after 6.11 and 6.13
@@ -28,11 +28,11 @@ static void add_func(struct km_applied_object *object, const char *dir)
 	const char *comma = strrchr(dir, ',');
 	size_t n = comma ? (size_t)(comma - dir) : strlen(dir);
 
-	km_vec_push(&object->funcs, (struct km_applied_func){
-		.name = km_strndup(dir, n), .sympos = comma ? strtoul(comma + 1, NULL, 10) : 0});
+	km_vec_push(&object->funcs, (struct km_applied_func){.name = km_strndup(dir, n),
+							     .sympos = comma ? strtoul(comma + 1, NULL, 10) : 0});
 }
 
-/* Directories below an object are its functions. An error is a patch that leaves while we look: what was read stands. */
+/* Directories below an object are its functions. An error is a patch that leaves while we look: what was read stays. */
 static void add_object(const km_host *host, struct km_applied *patch, const char *name)
 {
 	KM_AUTOFREE char *dir = host_path(host, KLP "/%s/%s", patch->name, name);
@@ -123,10 +123,12 @@ static km_error *klp_enable(km_host *host, const struct km_applied *patch, bool 
 	if (!sys)
 		return NULL;
 	if (sys == EBUSY)
-		return km_error_hint(km_error_new(KM_REFUSED, "the kernel is busy: it does not %s %s now",
-						  on ? "enable" : "disable", patch->name),
-				     "another transition has begun, or another patch lies above this one (see kmend list)");
-	return km_error_add(km_error_sys(sys, "cannot write %s", path), "cannot %s %s", on ? "enable" : "disable", patch->name);
+		return km_error_hint(
+			km_error_new(KM_REFUSED, "the kernel is busy: it does not %s %s now", on ? "enable" : "disable",
+				     patch->name),
+			"another transition has begun, or another patch lies above this one (see kmend list)");
+	return km_error_add(km_error_sys(sys, "cannot write %s", path), "cannot %s %s", on ? "enable" : "disable",
+			    patch->name);
 }
 
 static km_error *klp_force(km_host *host, const struct km_applied *patch)
@@ -152,8 +154,8 @@ static bool in_object(const struct km_frame *frame, const struct km_applied_obje
 }
 
 /*
- * On the way to the new code a task waits while it is inside the old function, or inside another patch's version of it; on
- * the way back, while it is inside this patch (klp_check_stack_func()).
+ * On the way to the new code a task waits while it is inside the old function, or inside another patch's version of
+ * it; on the way back, while it is inside this patch (klp_check_stack_func()).
  */
 static bool klp_blocks(const struct km_applied *patch, const km_applied_list *all, const struct km_frame *frame)
 {

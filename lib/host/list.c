@@ -53,8 +53,8 @@ static void add_module_facts(const km_host *host, struct km_applied *patch)
 }
 
 /*
- * A module with the taint 'K' (TAINT_LIVEPATCH) that live patching does not know is what stays after a patch was disabled or
- * replaced, or between the end of a transition and the removal of the module.
+ * A module with the taint 'K' (TAINT_LIVEPATCH) that live patching does not know is what stays after a patch was
+ * disabled or replaced, or between the end of a transition and the removal of the module.
  */
 static km_error *add_left_modules(const km_host *host, km_applied_list *all)
 {

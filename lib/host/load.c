@@ -7,8 +7,10 @@ static km_error *refuse_other(const struct patch_file *file, int same)
 	const char *name = file->info->name;
 
 	if (same < 0)
-		return km_error_hint(km_error_new(KM_REFUSED, "a patch named %s is applied, and nothing tells whether it is this one", name),
-				     "take it back first: kmend unload %s", name);
+		return km_error_hint(
+			km_error_new(KM_REFUSED,
+				     "a patch named %s is applied, and nothing tells whether it is this one", name),
+			"take it back first: kmend unload %s", name);
 	return km_error_hint(km_error_new(KM_REFUSED, "another build of %s is applied", name),
 			     "take it back first (kmend unload %s), or build this one under another --name", name);
 }
@@ -20,7 +22,9 @@ static km_error *clear_left(struct change *c, const char *name)
 
 	module_remove(c->host, name, &why);
 	if (why)
-		return km_error_hint(km_error_new(KM_REFUSED, "the module %s is in memory, disabled, and cannot be removed: %s", name, why),
+		return km_error_hint(km_error_new(KM_REFUSED,
+						  "the module %s is in memory, disabled, and cannot be removed: %s",
+						  name, why),
 				     "if its transition was forced, only a reboot removes it");
 	km_host_step("load-removed");
 	return NULL;
@@ -59,7 +63,9 @@ static km_error *reconcile(struct change *c, const struct patch_file *file, bool
 	*there = false;
 	if (!cur) {
 		if (module_loaded(c->host, file->info->name))
-			return km_error_hint(km_error_new(KM_REFUSED, "a module named %s is loaded that is no live patch", file->info->name),
+			return km_error_hint(km_error_new(KM_REFUSED,
+							  "a module named %s is loaded that is no live patch",
+							  file->info->name),
 					     "build the patch under another --name");
 		return NULL;
 	}
@@ -86,6 +92,26 @@ static void remove_reverted(struct change *c, const char *name)
 	km_host_step("load-removed");
 }
 
+/* A cumulative patch leaves the modules of those that it replaced in memory: without effect, they only take room. */
+static void remove_replaced(struct change *c, const char *name)
+{
+	bool enabled, transition;
+
+	for (size_t i = 0; i < c->all.n; i++) {
+		const struct km_applied *p = &c->all.at[i];
+		KM_AUTOFREE char *why = NULL;
+
+		if (!p->registered || !strcmp(p->name, name) ||
+		    host_backend(p->backend)->state(c->host, p->name, &enabled, &transition))
+			continue;
+		module_remove(c->host, p->name, &why);
+		if (why)
+			continue; /* kmend list shows it as disabled */
+		record_remove(c->host, p->name);
+		km_strv_push(&c->out.replaced, p->name);
+	}
+}
+
 static km_error *apply(struct change *c, const struct patch_file *file)
 {
 	const char *name = file->info->name;
@@ -105,6 +131,8 @@ static km_error *apply(struct change *c, const struct patch_file *file)
 	KM_TRY(change_finish(c, &patch, true, "load-waiting", "load-reverting"));
 	if (c->out.outcome == KM_HOST_REVERTED || c->out.outcome == KM_HOST_STUCK)
 		remove_reverted(c, name);
+	if (c->out.outcome == KM_HOST_DONE)
+		remove_replaced(c, name);
 	/* The kernel begins the transition inside finit_module(2). */
 	c->out.transition += c->out.load;
 	km_host_step("load-done");
@@ -119,7 +147,7 @@ static km_error *check_and_apply(struct change *c, const char *path)
 	if (!km_host_supported(c->host))
 		return km_error_hint(km_error_new(KM_REFUSED, "this kernel has no live patching"),
 				     "it was built without CONFIG_LIVEPATCH, or /sys is not mounted");
-	KM_TRY(patch_file_open(c->host, path, &file));
+	KM_TRY(patch_file_open(path, &file));
 	err = km_host_check(c->host, file.info);
 	if (!err) {
 		c->out.name = km_strdup(file.info->name);

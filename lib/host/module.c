@@ -54,7 +54,8 @@ static char *log_about(int fd, const char *name)
 		record[n] = '\0';
 		text = strchr(record, ';');
 		if (text && (strstr(text, name) || strstr(text, "livepatch") || strstr(text, "module")) && s.n < 2000)
-			km_str_printf(&s, "%s%.*s", s.n ? "\n" : "the kernel says:\n", (int)strcspn(text + 1, "\n"), text + 1);
+			km_str_printf(&s, "%s%.*s", s.n ? "\n" : "the kernel says:\n", (int)strcspn(text + 1, "\n"),
+				      text + 1);
 	}
 	return s.at;
 }
@@ -66,8 +67,10 @@ static const struct {
 	const char *what, *hint;
 } meanings[] = {
 	{ENOEXEC, KM_REFUSED, "it does not fit this kernel (format or vermagic)", "build it for this kernel"},
-	{EKEYREJECTED, KM_REFUSED, "this kernel takes only modules signed with a key it trusts", "sign the patch with such a key"},
-	{ENOKEY, KM_REFUSED, "this kernel takes only modules signed with a key it trusts", "sign the patch with such a key"},
+	{EKEYREJECTED, KM_REFUSED, "this kernel takes only modules signed with a key it trusts",
+	 "sign the patch with such a key"},
+	{ENOKEY, KM_REFUSED, "this kernel takes only modules signed with a key it trusts",
+	 "sign the patch with such a key"},
 	{EPERM, KM_ENV, "loading modules is not permitted (no CAP_SYS_MODULE, kernel.modules_disabled, or lockdown)",
 	 "see kernel.modules_disabled and /sys/kernel/security/lockdown"},
 	{EEXIST, KM_REFUSED, "a module of that name is loaded", "see lsmod"},
@@ -130,7 +133,8 @@ void module_remove(km_host *host, const char *name, char **why)
 		pause = pause < 0.2 ? 2 * pause : pause;
 	}
 	if (sys == EAGAIN || sys == EBUSY)
-		*why = km_printf("the kernel still holds a reference to the module (%ld): something uses it, or a transition of it was forced",
+		*why = km_printf("the kernel still holds a reference to the module (%ld): something uses it, or a "
+				 "transition of it was forced",
 				 host_number(host, -1, "/sys/module/%s/refcnt", name));
 	else
 		*why = km_strdup(strerror(sys));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What kmend writes down about a patch it loads, /run/kmend/patches/NAME.json. It is written before the module goes in, so that a
- * kill in between cannot leave a patch without its record; a record without its patch is harmless and ignored.
- * Keys: format 1, boot_id, name, version, description, severity, cves, path, sha256, build_id, loaded_at, uid.
+ * What kmend writes down about a patch it loads, /run/kmend/patches/NAME.json. It is written before the module goes
+ * in, so that a kill in between cannot leave a patch without its record; a record without its patch is harmless and
+ * ignored. Keys: format 1, boot_id, name, version, description, severity, cves, path, sha256, build_id, loaded_at, uid.
  */
 #include <jansson.h>
 #include <sys/stat.h>
@@ -90,9 +90,7 @@ static void fill(struct km_applied *patch, const json_t *o)
 	patch->sha256 = take_text(o, "sha256");
 	patch->since = json_integer_value(json_object_get(o, "loaded_at"));
 	patch->uid = json_is_integer(json_object_get(o, "uid")) ? json_integer_value(json_object_get(o, "uid")) : -1;
-	json_array_foreach(cves, i, cve)
-		if (json_is_string(cve))
-			km_strv_push(&patch->cves, json_string_value(cve));
+	json_array_foreach(cves, i, cve) if (json_is_string(cve)) km_strv_push(&patch->cves, json_string_value(cve));
 }
 
 void record_read(const km_host *host, struct km_applied *patch)
@@ -103,7 +101,8 @@ void record_read(const km_host *host, struct km_applied *patch)
 	const char *id = json_string_value(json_object_get(o, "build_id"));
 
 	/* Another boot's, or another module has taken the name since. */
-	bool stale = (boot && host->boot_id && strcmp(boot, host->boot_id)) || (id && patch->build_id && strcmp(id, patch->build_id));
+	bool stale = (boot && host->boot_id && strcmp(boot, host->boot_id)) ||
+		     (id && patch->build_id && strcmp(id, patch->build_id));
 
 	if (json_is_object(o) && !stale)
 		fill(patch, o);

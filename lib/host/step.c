@@ -5,9 +5,23 @@
 #include "internal.h"
 
 const char *const km_host_steps[] = {
-	"load-locked",   "load-checked",     "load-recorded",   "load-loaded",    "load-waiting",     "load-reverting",
-	"load-reverted", "load-removed",     "load-done",       "unload-locked",  "unload-disabling", "unload-disabled",
-	"unload-waiting", "unload-reverting", "unload-removing", "unload-removed", NULL,
+	"load-locked",
+	"load-checked",
+	"load-recorded",
+	"load-loaded",
+	"load-waiting",
+	"load-reverting",
+	"load-reverted",
+	"load-removed",
+	"load-done",
+	"unload-locked",
+	"unload-disabling",
+	"unload-disabled",
+	"unload-waiting",
+	"unload-reverting",
+	"unload-removing",
+	"unload-removed",
+	NULL,
 };
 
 void km_host_step(const char *step)

@@ -15,7 +15,8 @@ static enum seen look(km_host *host, const struct wait *w)
 	return SEEN_ELSEWHERE;
 }
 
-/* A twentieth of the time passed so far: the measured time is within 5 %, and a slow transition is polled every half second. */
+/* A twentieth of the time passed so far: the measured time is within 5 %, and a slow transition is polled every half
+ * second. */
 static double pause_after(double elapsed)
 {
 	double pause = elapsed / 20;
@@ -27,10 +28,15 @@ struct report {
 	double next; /* when to count tasks again */
 };
 
-/* Counting reads a file of every task: on a big machine it is done so seldom that it takes no more than 5 % of the time. */
-static void report(km_host *host, const struct wait *w, const struct km_host_spec *spec, double elapsed, struct report *r)
+/* Counting reads a file of every task: on a big machine it is done so seldom that it takes no more than 5 % of the
+ * time. */
+static void report(km_host *host, const struct wait *w, const struct km_host_spec *spec, double elapsed,
+		   struct report *r)
 {
-	struct km_progress p = {.patch = w->name, .target = w->target, .reverting = w->reverting, .elapsed = elapsed,
+	struct km_progress p = {.patch = w->name,
+				.target = w->target,
+				.reverting = w->reverting,
+				.elapsed = elapsed,
 				.limit = w->limit};
 	double begin = host->door.now(host->door.ctx), cost;
 
@@ -54,8 +60,8 @@ km_error *transition_wait(km_host *host, const struct wait *w, const struct km_h
 
 		now = door->now(door->ctx) - start;
 		if (seen == SEEN_ELSEWHERE)
-			return km_error_hint(km_error_new(KM_REFUSED, "%s was %s by someone else while we waited", w->name,
-							  w->target ? "disabled or replaced" : "enabled"),
+			return km_error_hint(km_error_new(KM_REFUSED, "%s was %s by someone else while we waited",
+							  w->name, w->target ? "disabled or replaced" : "enabled"),
 					     "see what is applied now: kmend status");
 		if (seen == SEEN_DONE || now >= w->limit) {
 			*elapsed = now;

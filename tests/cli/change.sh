@@ -43,6 +43,16 @@ ok $? 'no module and no record stay'
 run "$KMEND_SIM" unload ext4
 expect 2 'unload of an ordinary module' err 'no live patch'
 
+# A cumulative patch.
+new_kernel
+run "$KMEND_SIM" load kmend_a.ko
+sim replace 1
+"$MKPATCH" all.ko kmend_all
+run "$KMEND_SIM" load all.ko
+expect 0 'a cumulative patch' out 'kmend_all is loaded' out 'it replaced kmend_a'
+[ ! -e "$KMEND_ROOT/sys/module/kmend_a" ] && [ ! -e "$KMEND_ROOT/run/kmend/patches/kmend_a.json" ]
+ok $? 'what it replaced leaves memory'
+
 # A transition that does not end.
 new_kernel
 run "$KMEND_SIM" status

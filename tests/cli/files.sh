@@ -38,6 +38,14 @@ for n in 1 4 63 64 200 $((size / 2)) $((size - 1)); do
 	run "$KMEND_SIM" load cut.ko
 	expect 1 "cut to $n bytes" err 'cut.ko'
 done
+"$MKPATCH" names.ko kmend_fix module=kmend_fox
+run "$KMEND_SIM" load names.ko
+expect 1 'metadata of another module' err 'the metadata is of kmend_fix' err 'kmend_fox'
+for name in ../../../tmp/x a/b .. 'a b' "$(printf '%060d' 0)"; do
+	"$MKPATCH" names.ko "$name" foreign
+	run "$KMEND_SIM" load names.ko
+	expect 1 "a module named '$name'" err 'names.ko'
+done
 none_loaded 'broken files'
 
 "$MKPATCH" release.ko kmend_fix release=6.1.0-53-cloud-amd64

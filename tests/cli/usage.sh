@@ -26,6 +26,10 @@ for bad in 0 -5 x 5s nan inf 1e99 ''; do
 	run "$KMEND_SIM" load --timeout "$bad" x.ko
 	expect 1 "--timeout '$bad'" err 'is not a number of seconds'
 done
+for bad in '' / .. .ko; do
+	run "$KMEND_SIM" unload "$bad"
+	expect 1 "unload '$bad'" err 'no name of a patch'
+done
 run "$KMEND" load --force --no-wait x.ko
 expect 1 'options that exclude each other' err 'exclude each other'
 for verb in load unload list status info blockers version help completion; do

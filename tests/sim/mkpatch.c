@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mkpatch FILE NAME [release=…] [build_id=…] [id=…] [cve=…] [foreign] [ordinary]: a patch file for the tests. */
+/* mkpatch FILE NAME [KEY=VALUE]... [foreign] [ordinary]: a patch file for the tests; keys as in struct sim_patch. */
 #include "sim.h"
 
 int main(int argc, char **argv)
@@ -14,6 +14,7 @@ int main(int argc, char **argv)
 		p.build_id = km_starts(argv[i], "build_id=") ? argv[i] + 9 : p.build_id;
 		p.id = km_starts(argv[i], "id=") ? argv[i] + 3 : p.id;
 		p.cve = km_starts(argv[i], "cve=") ? argv[i] + 4 : p.cve;
+		p.module = km_starts(argv[i], "module=") ? argv[i] + 7 : p.module;
 		p.foreign |= !strcmp(argv[i], "foreign");
 		p.ordinary |= !strcmp(argv[i], "ordinary");
 	}

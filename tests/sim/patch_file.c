@@ -39,7 +39,8 @@ static void add_meta(km_elf *elf, const struct sim_patch *p)
 	KM_AUTOFREE char *text = km_printf(
 		"{\"cves\":[\"%s\"],\"description\":\"closes a hole\",\"flags\":[],\"format\":1,"
 		"\"kernel\":{\"arch\":\"x86_64\",\"build_id\":\"%s\",\"package\":\"6.1.176-1\",\"release\":\"%s\"},"
-		"\"name\":\"%s\",\"objects\":[{\"functions\":[{\"expected\":\"%s\",\"mask\":[[0,5]],\"matched\":true,\"name\":\"do_thing\","
+		"\"name\":\"%s\",\"objects\":[{\"functions\":[{\"expected\":\"%s\",\"mask\":[[0,5]],\"matched\":true,"
+		"\"name\":\"do_thing\","
 		"\"size\":64,\"sympos\":1,\"unit\":\"kernel/thing.c\"}],\"name\":\"vmlinux\"}],\"replace\":false,"
 		"\"severity\":\"high\",\"source_hash\":\"%s\",\"tool\":\"kmend 0.1.0\",\"version\":\"1\"}",
 		p->cve ? p->cve : "CVE-2026-0001", p->build_id, p->release, p->name, zeros, zeros);
@@ -74,7 +75,7 @@ void sim_write_patch(const char *path, const struct sim_patch *patch)
 	p.build_id = p.build_id ? p.build_id : SIM_BUILD_ID;
 	add_modinfo(elf, &p);
 	/* struct module, with the name behind state and list head */
-	memcpy(module + 24, p.name, strlen(p.name));
+	snprintf((char *)module + 24, 56, "%s", p.module ? p.module : p.name);
 	sec = km_elf_add_sec(elf, ".gnu.linkonce.this_module", SHT_PROGBITS, SHF_ALLOC | SHF_WRITE, 64);
 	km_sec_set(elf, sec, module, sizeof(module));
 	add_note(elf, p.id ? p.id : "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");

@@ -75,7 +75,7 @@ static void drop(const struct sim *sim, const char *path)
 	must(km_remove_tree(full));
 }
 
-/* ---- transitions ------------------------------------------------------------------------------------------------------ */
+/* ---- transitions ------------------------------------------------------------------------------------------------ */
 
 static void set_tasks(const struct sim *sim, int state)
 {
@@ -127,16 +127,34 @@ static char *moving(const struct sim *sim)
 	return found;
 }
 
-static void complete(const struct sim *sim, const char *name)
+static void let_go(const struct sim *sim, const char *name)
 {
 	KM_AUTOFREE char *dir = km_printf(KLP "/%s", name), *refcnt = km_printf("sys/module/%s/refcnt", name);
 
-	set_tasks(sim, -1);
-	set(sim, name, "transition", 0);
-	if (get(sim, name, "enabled") == 1)
-		return;
 	drop(sim, dir);
 	sim_put(sim, refcnt, "0\n");
+}
+
+static void replace_others(const struct sim *sim, const char *name)
+{
+	KM_AUTOFREE char *dir = km_path(sim->root, KLP);
+	km_strv names = {0};
+
+	must(km_listdir(dir, &names));
+	for (size_t i = 0; i < names.n; i++)
+		if (strcmp(names.at[i], name))
+			let_go(sim, names.at[i]);
+	km_strv_free(&names);
+}
+
+static void complete(const struct sim *sim, const char *name)
+{
+	set_tasks(sim, -1);
+	set(sim, name, "transition", 0);
+	if (get(sim, name, "enabled") != 1)
+		let_go(sim, name);
+	else if (sim_has(sim, "sim/replace"))
+		replace_others(sim, name);
 }
 
 static void begin(const struct sim *sim, const char *name, int target, double seconds)
@@ -149,7 +167,7 @@ static void begin(const struct sim *sim, const char *name, int target, double se
 		complete(sim, name);
 }
 
-/* ---- the door ----------------------------------------------------------------------------------------------------------- */
+/* ---- the door --------------------------------------------------------------------------------------------------- */
 
 static void add_module(const struct sim *sim, const char *name, const uint8_t *bytes, size_t n)
 {
@@ -280,7 +298,7 @@ struct km_door sim_door(struct sim *sim)
 	return (struct km_door){sim_load, sim_remove, sim_write, sim_sleep, sim_now, sim};
 }
 
-/* ---- the tree ------------------------------------------------------------------------------------------------------------ */
+/* ---- the tree --------------------------------------------------------------------------------------------------- */
 
 void sim_open(struct sim *sim, const char *root)
 {
@@ -293,7 +311,7 @@ void sim_open(struct sim *sim, const char *root)
 	for (size_t i = 0; i < 20; i++) {
 		unsigned byte;
 
-		sscanf(SIM_BUILD_ID + 2 * i, "%2x", &byte);
+		sscanf(&SIM_BUILD_ID[2 * i], "%2x", &byte);
 		note[16 + i] = (uint8_t)byte;
 	}
 	put(sim, "sys/kernel/notes", note, sizeof(note));

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A kernel of files: a tree with /sys, /proc and /run below a directory, and a km_door that does to it what the kernel would
- * do. All its state is in the tree, so that several processes, one after the other, see one kernel. Time is virtual:
- * sleeping costs none.
+ * A kernel of files: a tree with /sys, /proc and /run below a directory, and a km_door that does to it what the
+ * kernel would do. All its state is in the tree, so that several processes, one after the other, see one kernel. Time
+ * is virtual: sleeping costs none.
  *
  * What a test sets, in <root>/sim/:
  *   busy         seconds that a transition takes (absent: 0.5)
  *   back         seconds that a reversed transition takes (absent: 0.05)
  *   load_errno   what loading fails with
  *   deaf         a module that is loaded registers no live patch
+ *   replace      a patch that is loaded replaces all others
  *   lag          how often removing fails with EAGAIN after a transition
  * What the simulation writes there: left (seconds to the end of the transition), forced.
  */
@@ -17,7 +18,7 @@
 
 #include <kmend/host.h>
 
-#define SIM_RELEASE "6.1.0-50-cloud-amd64"
+#define SIM_RELEASE  "6.1.0-50-cloud-amd64"
 #define SIM_BUILD_ID "00112233445566778899aabbccddeeff00112233"
 
 struct sim {
@@ -42,8 +43,9 @@ void sim_foreign(const struct sim *sim, const char *name, bool enabled);
 /* A patch file. NULL stands for what fits this kernel; id: the module's build-id, 40 hex digits. */
 struct sim_patch {
 	const char *name, *release, *build_id, *id, *cve;
-	bool foreign;  /* without kmend's metadata */
-	bool ordinary; /* no live patch at all */
+	const char *module; /* the name that the kernel sees */
+	bool foreign;	    /* without kmend's metadata */
+	bool ordinary;	    /* no live patch at all */
 };
 void sim_write_patch(const char *path, const struct sim_patch *patch);
 

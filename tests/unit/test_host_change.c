@@ -158,7 +158,8 @@ static void test_progress(void **state)
 	sim_task(&f->sim, 5, 6, "t", NULL);
 	sim_put(&f->sim, "sim/busy", "1e9\n");
 	sim_put(&f->sim, "sim/back", "4\n");
-	assert_int_equal(load(f, &(struct km_host_spec){.timeout = 10, .progress = note_progress, .ctx = &seen}), KM_HOST_REVERTED);
+	assert_int_equal(load(f, &(struct km_host_spec){.timeout = 10, .progress = note_progress, .ctx = &seen}),
+			 KM_HOST_REVERTED);
 	assert_int_equal(seen.left, 2);
 	assert_true(seen.reverting);
 	assert_in_range(seen.calls, 8, 14);
@@ -226,9 +227,10 @@ static void test_errnos(void **state)
 		enum km_code code;
 		const char *text;
 	} cases[] = {
-		{ENOEXEC, KM_REFUSED, "vermagic"}, {EKEYREJECTED, KM_REFUSED, "signed"}, {EPERM, KM_ENV, "not permitted"},
-		{EINVAL, KM_REFUSED, "does not accept"}, {EBUSY, KM_REFUSED, "busy"}, {ENOMEM, KM_ENV, "cannot load p"},
-		{ENOENT, KM_REFUSED, "symbol"}, {ENOSYS, KM_ENV, "KMEND_ROOT"},
+		{ENOEXEC, KM_REFUSED, "vermagic"}, {EKEYREJECTED, KM_REFUSED, "signed"},
+		{EPERM, KM_ENV, "not permitted"},  {EINVAL, KM_REFUSED, "does not accept"},
+		{EBUSY, KM_REFUSED, "busy"},	   {ENOMEM, KM_ENV, "cannot load p"},
+		{ENOENT, KM_REFUSED, "symbol"},	   {ENOSYS, KM_ENV, "KMEND_ROOT"},
 	};
 	struct fixture *f = *state;
 	struct km_host_change change = {0};

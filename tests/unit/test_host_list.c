@@ -166,7 +166,10 @@ static void test_stale_records(void **state)
 		const char *what, *text;
 		bool ours;
 	} cases[] = {
-		{"good", "{\"boot_id\":\"11111111-2222-3333-4444-555555555555\",\"version\":\"7\",\"cves\":[\"C\",1],\"uid\":5}", true},
+		{"good",
+		 "{\"boot_id\":\"11111111-2222-3333-4444-555555555555\",\"version\":\"7\",\"cves\":[\"C\",1],\"uid\":"
+		 "5}",
+		 true},
 		{"another boot", "{\"boot_id\":\"x\",\"version\":\"7\"}", false},
 		{"no JSON", "{\"boot_id\":", false},
 		{"no object", "[1]", false},
@@ -209,7 +212,8 @@ static void test_blockers(void **state)
 	begin_transition(f, "p", true);
 	sim_task(&f->sim, 7, 7, "switched", NULL);
 	sim_put(&f->sim, "proc/7/task/7/patch_state", "1\n");
-	sim_task(&f->sim, 8, 9, "a) b (c", "[<0>] do_thing+0x1/0x2\n[<0>] do_thing.cold+0x1/0x2\n[<0>] f+0x1/0x2 [older]\n");
+	sim_task(&f->sim, 8, 9, "a) b (c",
+		 "[<0>] do_thing+0x1/0x2\n[<0>] do_thing.cold+0x1/0x2\n[<0>] f+0x1/0x2 [older]\n");
 	sim_put(&f->sim, "proc/8/task/9/patch_state", "0\n");
 	sim_put(&f->sim, "proc/8/task/9/stat", "9 (a) b (c) D 2 0 0 0 -1 2097216 0\n");
 	sim_foreign(&f->sim, "older", true);
@@ -252,7 +256,8 @@ static void test_blockers_back(void **state)
 static void test_module_name(void **state)
 {
 	static const char *const cases[][2] = {
-		{"a", "a"}, {"a.ko", "a"}, {"/x/y-z/a-b.ko", "a_b"}, {"./a", "a"}, {"", ""}, {".ko", ""}, {"a.ko.ko", "a.ko"},
+		{"a", "a"}, {"a.ko", "a"}, {"/x/y-z/a-b.ko", "a_b"}, {"./a", "a"},
+		{"", ""},   {".ko", ""},   {"a.ko.ko", "a.ko"},
 	};
 
 	(void)state;
