@@ -28,6 +28,7 @@ def parse_arguments():
     parser.add_argument("--kernel", default=harness.DEFAULT_KERNEL, metavar="RELEASE")
     parser.add_argument("--first", default="changed-code", metavar="CASE", help="patch of the first and the repeated build")
     parser.add_argument("--warm", default="own-once", metavar="CASE", help="patch of the build that finds the kernel prepared")
+    parser.add_argument("--short", action="store_true", help="no first build, the cache that there is, the aims as TAP")
     parser.add_argument("--check", action="store_true", help="fail when an aim is missed")
     parser.add_argument("--keep", action="store_true", help="keep the bench's cache")
     parser.add_argument("--json", metavar="FILE")
@@ -65,8 +66,7 @@ def patches(case):
     return found
 
 
-def measure(what, builder, kernel, case, work):
-    cache = work / "cache"
+def measure(what, builder, kernel, case, work, cache):
     build = harness.build(builder, patches(case), work / f"out-{what}", kernel=kernel, env={"KMEND_CACHE": str(cache)}, timeout=3600)
     if build.result != "built":
         raise harness.Failure(f"the {what} build was not built but {build.result}: {build.error or build.done.err[-800:]}")
@@ -100,7 +100,18 @@ def run(args, work):
     builder = harness.program(args.build_dir, "kmend-build")
     fill_debs(harness.cache_dir(), builder, args.kernel, args.first, work)
     plan = (("first", args.first), ("warm", args.warm), ("unchanged", args.warm))
-    return [measure(what, builder, args.kernel, case, work) for what, case in plan]
+    return [measure(what, builder, args.kernel, case, work, work / "cache") for what, case in plan]
+
+
+def run_short(args, work):
+    """What a warm build costs here and now, against the aim."""
+    builder = harness.program(args.build_dir, "kmend-build")
+    measure("prepare", builder, args.kernel, args.first, work, harness.cache_dir())
+    row = measure("warm", builder, args.kernel, args.warm, work, harness.cache_dir())
+    lines = missed([row])
+    print(f"1..1\n{'not ok' if lines else 'ok'} 1 - a warm build: {row['cpu']:.1f} CPU-s, {row['own_peak_mb']:.0f} MB" +
+          (f" # {'; '.join(lines)}" if lines else ""))
+    return 1 if lines else 0
 
 
 def main():
@@ -109,6 +120,8 @@ def main():
     cache.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix="bench-", dir=cache))  # beside the packages, which are linked
     try:
+        if args.short:
+            return run_short(args, work)
         rows = run(args, work)
     finally:
         if not args.keep:

@@ -44,6 +44,7 @@ def parse_arguments():
     parser.add_argument("--jobs", type=int, default=2, help="builds at once")
     parser.add_argument("--lines", action="store_true", help="the bench of the blank line")
     parser.add_argument("--strings", action="store_true", help="the bench of the new string")
+    parser.add_argument("--short", action="store_true", help="five units each of --lines and --strings, as TAP")
     parser.add_argument("--no-vm", action="store_true", help="do not load the results")
     parser.add_argument("--fresh", action="store_true", help="forget what earlier runs found")
     parser.add_argument("--only", nargs="+", metavar="PATH", help="these source files instead of a sample")
@@ -282,22 +283,44 @@ def verdict(args, bench, found, results):
     return faults
 
 
-def main():
-    args = parse_arguments()
-    cache, start = harness.cache_dir(), time.monotonic()
-    bench = (Lines if args.lines else Strings if args.strings else Changes)(args, cache)
+def run_bench(args, kind, cache):
+    """(summary, results, what is not as it should be)"""
+    start = time.monotonic()
+    bench = kind(args, cache)
     runner = Runner(args, bench, cache)
     results = sample(args, runner, bench)
     if not args.no_vm:
         load_all(args, runner, results)
     found = summary(args, bench, results, time.monotonic() - start)
     found["vm"] = not args.no_vm
+    return found, results, verdict(args, bench, found, results)
+
+
+def short(args, cache):
+    """The benches of single edits, a few units each, as TAP."""
+    args.n, number, failed = 5, 0, False
+    for kind in (Lines, Strings):
+        _, results, faults = run_bench(args, kind, cache)
+        for result in (r for r in results if r["class"] != ABSENT):
+            number += 1
+            wrong = [f for f in faults if f.startswith(f"{result['path']}: ")]
+            print(f"{'not ok' if wrong else 'ok'} {number} - {kind.name}: {result['path']}" + (f" # {' '.join(wrong)}" if wrong else ""))
+            failed = failed or bool(wrong)
+    print(f"1..{number}")
+    return 1 if failed or not number else 0
+
+
+def main():
+    args = parse_arguments()
+    cache = harness.cache_dir()
+    if args.short:
+        return short(args, cache)
+    found, results, faults = run_bench(args, Lines if args.lines else Strings if args.strings else Changes, cache)
     print_table(found)
     if args.json:
         Path(args.json).write_text(json.dumps({"summary": found, "results": results}, indent=1) + "\n")
     if args.markdown:
         Path(args.markdown).write_text(markdown(found, results))
-    faults = verdict(args, bench, found, results)
     for fault in faults:
         print(f"  not as it should be: {fault}")
     return 1 if faults else 0
