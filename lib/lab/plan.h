@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* plan.h - what verify and batch share: a patch file as the lab sees it, and the steps it is put through. */
+#ifndef LAB_PLAN_H
+#define LAB_PLAN_H
+
+#include <kmend/lab.h>
+#include <kmend/patch.h>
+
+struct lab_patch {
+	char *file, *guest;  /* on the host, in the guest */
+	char *module;        /* the name that the kernel will know it by */
+	char *release;       /* the kernel it is for */
+	km_strv objects;     /* modules it patches; vmlinux is not among them */
+	km_strv functions;   /* "object/function,pos", as sysfs shows them */
+};
+KM_CHECKED km_error *lab_patch_read(const char *file, struct lab_patch *ret);
+void lab_patch_free(struct lab_patch *p);
+
+/* Each adds a step; `like` gives group and flags. */
+void lab_plan_load(km_lab *lab, const struct lab_patch *p, const struct km_lab_step *like, double limit);
+void lab_plan_patched(km_lab *lab, const struct lab_patch *p, const struct km_lab_step *like);
+void lab_plan_unload(km_lab *lab, const struct lab_patch *p, const struct km_lab_step *like, double limit);
+/* The last line of what a step printed, printable; "" when there was none. The caller's. */
+char *lab_last_line(const km_str *output);
+
+#endif

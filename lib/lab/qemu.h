@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* qemu.h - the emulator's process: its command line, its two serial lines, its end. */
+#ifndef LAB_QEMU_H
+#define LAB_QEMU_H
+
+#include <kmend/lab.h>
+
+struct lab_qemu_spec {
+	const char *vmlinuz;
+	int initrd, log, result; /* descriptors as the child has them: a file, two sockets */
+	unsigned smp, memory;
+	const char *append;      /* or NULL */
+	bool kvm, panic_on_warn, boot_log;
+};
+/* Appends the words of the command line. */
+void lab_qemu_args(const struct lab_qemu_spec *spec, km_strv *ret);
+/* A /dev/kvm that opens is not enough: CPUs without vmx and svm have been seen with one that fails later. */
+bool lab_qemu_kvm(void);
+/* What lab_qemu_kvm() looks at: the text of /proc/cpuinfo. */
+bool lab_cpu_virtualizes(const char *cpuinfo);
+
+struct lab_qemu {
+	pid_t pid; /* 0: none */
+	int log, result, err;
+	bool kvm;
+};
+/* initrd is a descriptor of the caller's. KM_ENV when there is no QEMU. */
+KM_CHECKED km_error *lab_qemu_start(const char *vmlinuz, int initrd, const struct km_lab_options *o, struct lab_qemu *ret);
+/* Kills it if it runs. */
+void lab_qemu_end(struct lab_qemu *q);
+
+#endif
