@@ -44,7 +44,7 @@ static bool prove(struct km_link *link, struct km_link_unit *u, const char *name
 	if (*matched && r->place.sym && r->place.sym->addr == r->place.addr)
 		return true;
 	if (*matched) {
-		km_link_judge(link, KM_REFUSE, "function-absent", u->unit->source, name, "its place in the kernel has no name",
+		km_link_judge(link, KM_REFUSE, "function-absent", u, name, "its place in the kernel has no name",
 			 "patch its callers");
 		return false;
 	}
@@ -53,7 +53,7 @@ static bool prove(struct km_link *link, struct km_link_unit *u, const char *name
 		severity = KM_REFUSE;
 	if (found.state != KM_MATCH_DIFFERS)
 		severity = KM_REFUSE;
-	km_link_judge(link, severity, code_of[found.state], u->unit->source, name, km_arena_strdup(link->arena, found.why),
+	km_link_judge(link, severity, code_of[found.state], u, name, km_arena_strdup(link->arena, found.why),
 		 next_of[found.state]);
 	return severity != KM_REFUSE;
 }
@@ -93,7 +93,7 @@ static void link_function(struct km_link *link, struct km_link_unit *u, const st
 	if (!prove(link, u, it->orig->name, &r, &f.matched))
 		return;
 	if (!km_sympos_of(r.place.sym, &f.sympos)) {
-		km_link_judge(link, KM_REFUSE, "unstable-position", u->unit->source, it->name,
+		km_link_judge(link, KM_REFUSE, "unstable-position", u, it->name,
 			 "its position among symbols of that name changes once the module is initialised", "patch its callers");
 		return;
 	}

@@ -7,7 +7,7 @@
 
 #include <kmend/patch.h>
 
-enum { KLP_FUNC_NEW = 8, KLP_FUNC_SYMPOS = 16, KLP_FUNC_HEAD = 24, NAME_MAX_LEN = 511, FUNCS_MAX = 100000 };
+enum { KLP_FUNC_NEW = 8, KLP_FUNC_SYMPOS = 16, KLP_FUNC_HEAD = 24, NAME_MAX_LEN = 511, FUNCS_MAX = 4096, OBJECTS_MAX = 1024, SAME_OFFSET_MAX = 8 };
 
 static void set(char **field, const char *value)
 {
@@ -75,6 +75,15 @@ static struct km_info_object *object_named(struct km_info *info, const char *nam
 	return &info->objects.at[info->objects.n - 1];
 }
 
+/* Is the object known, or may one more be? No kernel has so many modules that one patch could need them. */
+static bool room_for(const struct km_info *info, const char *name)
+{
+	for (size_t i = 0; i < info->objects.n; i++)
+		if (!strcmp(info->objects.at[i].name, name))
+			return true;
+	return info->objects.n < OBJECTS_MAX;
+}
+
 static void take_object(struct km_info *info, const char *name, const char *prefix)
 {
 	char object[KM_KLP_OBJECT_MAX + 1];
@@ -88,7 +97,8 @@ static void take_object(struct km_info *info, const char *name, const char *pref
 		return;
 	memcpy(object, name, n);
 	object[n] = '\0';
-	object_named(info, object);
+	if (room_for(info, object))
+		object_named(info, object);
 }
 
 /* ---- metadata ---- */
@@ -137,7 +147,8 @@ static km_error *take_meta_object(json_t *json, struct km_info *info)
 	struct km_info_object *object;
 	size_t i;
 
-	if (!name || !*name || strlen(name) > KM_KLP_OBJECT_MAX || !json_is_array(functions))
+	if (!name || !*name || strlen(name) > KM_KLP_OBJECT_MAX || !json_is_array(functions) ||
+	    !room_for(info, name))
 		return wrong("objects");
 	object = object_named(info, name);
 	json_array_foreach(functions, i, f)
@@ -198,9 +209,10 @@ static km_error *read_meta(struct km_info *info, const struct km_sec *sec)
 
 /* ---- tables of struct klp_func ---- */
 
+/* A relocation at that offset, a few entries behind `from`: where many share one offset nothing of ours is. */
 static const struct km_rel *rel_at(const struct km_sec *sec, size_t from, uint64_t offset)
 {
-	for (size_t i = from; i < sec->rels.n && sec->rels.at[i].offset <= offset; i++)
+	for (size_t i = from; i < sec->rels.n && i < from + SAME_OFFSET_MAX && sec->rels.at[i].offset <= offset; i++)
 		if (sec->rels.at[i].offset == offset)
 			return &sec->rels.at[i];
 	return NULL;
@@ -246,43 +258,62 @@ static bool is_klp_func(const struct km_sec *sec, size_t i, const char **name, u
 	return !c.failed && pos < UINT16_MAX;
 }
 
-/* struct klp_object { const char *name; struct klp_func *funcs; … } elsewhere tells whose table starts at `offset` of sec; NULL is
- * vmlinux, and vmlinux is also the guess when no such pointer is found. */
-static const char *object_of_table(const km_elf *elf, const struct km_sec *sec, uint64_t offset)
+static bool may_hold_funcs(const struct km_sec *sec)
 {
+	/* A patch keeps them in data that is written to: the kernel links them into lists. */
+	return sec->data && (sec->flags & SHF_WRITE) && (km_starts(sec->name, ".data") || strstr(sec->name, "klp"));
+}
+
+static char *table_key(const struct km_sec *sec, uint64_t offset)
+{
+	return km_printf("%u:%llu", sec->index, (unsigned long long)offset);
+}
+
+/* struct klp_object { const char *name; struct klp_func *funcs; … }: all places in data that something points at, with the name that
+ * stands before the pointer; without one it is vmlinux. The first pointer counts. */
+static km_map *tables_of(const km_elf *elf)
+{
+	km_map *tables = km_map_create();
+
 	for (size_t i = 0; i < elf->secs.n; i++) {
 		const struct km_sec *s = elf->secs.at[i];
 
-		for (size_t j = 1; km_sec_is_alloc(s) && j < s->rels.n; j++) {
-			const struct km_rel *funcs = &s->rels.at[j], *name = &s->rels.at[j - 1];
+		for (size_t j = 0; km_sec_is_alloc(s) && j < s->rels.n; j++) {
+			const struct km_rel *funcs = &s->rels.at[j], *name = j ? &s->rels.at[j - 1] : NULL;
+			const char *object = NULL;
+			char *key KM_AUTOFREE = NULL;
 
-			if (funcs->sym->sec == sec && funcs->type == R_X86_64_64 &&
-			    funcs->sym->value + (uint64_t)funcs->addend == offset && name->offset + 8 == funcs->offset &&
-			    string_at(name))
-				return string_at(name);
+			if (!funcs->sym->sec || funcs->type != R_X86_64_64 || !may_hold_funcs(funcs->sym->sec))
+				continue;
+			key = table_key(funcs->sym->sec, funcs->sym->value + (uint64_t)funcs->addend);
+			if (name && name->offset + 8 == funcs->offset)
+				object = string_at(name);
+			if (!km_map_has(tables, key))
+				km_map_put(tables, key, (void *)(uintptr_t)(object ? object : "vmlinux"));
 		}
 	}
-	return "vmlinux";
+	return tables;
 }
 
-static void take_klp_funcs(struct km_info *info, const km_elf *elf, const struct km_sec *sec)
+static void take_klp_funcs(struct km_info *info, const km_map *tables, const struct km_sec *sec)
 {
 	const char *object = "vmlinux", *name;
-	uint64_t stride = 0, last = 0;
 	size_t found = 0;
 	unsigned sympos;
 
 	for (size_t i = 0; i < sec->rels.n && found < FUNCS_MAX; i++) {
-		uint64_t at = sec->rels.at[i].offset;
+		char *key KM_AUTOFREE = NULL;
+		const char *begins;
 
 		if (!is_klp_func(sec, i, &name, &sympos))
 			continue;
-		/* Entries of one table are equally far apart; another distance begins another table. */
-		if (!found || (stride && at - last != stride))
-			object = object_of_table(elf, sec, at);
-		stride = !found || (stride && at - last != stride) ? 0 : at - last;
-		last = at;
+		/* Only the first entry of a table is pointed at. */
+		key = table_key(sec, sec->rels.at[i].offset);
+		begins = km_map_get(tables, key);
+		object = begins ? begins : object;
 		found++;
+		if (!room_for(info, object))
+			return;
 		km_vec_push(&object_named(info, object)->funcs,
 			    (struct km_info_func){ .name = km_strdup(name), .sympos = sympos });
 	}
@@ -290,18 +321,17 @@ static void take_klp_funcs(struct km_info *info, const km_elf *elf, const struct
 
 static void read_foreign(struct km_info *info, const km_elf *elf)
 {
+	km_map *tables = tables_of(elf);
+
 	for (size_t i = 0; i < elf->extras.n; i++)
 		take_object(info, elf->extras.at[i]->name, KM_KLP_RELA_PREFIX);
 	for (size_t i = 1; i < elf->syms.n; i++)
 		if (elf->syms.at[i]->shndx == KM_SHN_LIVEPATCH)
 			take_object(info, elf->syms.at[i]->name, KM_KLP_SYM_PREFIX);
-	for (size_t i = 0; i < elf->secs.n; i++) {
-		const struct km_sec *sec = elf->secs.at[i];
-
-		/* A patch keeps them in data it writes to: the kernel links them into lists. */
-		if (sec->data && (sec->flags & SHF_WRITE) && (km_starts(sec->name, ".data") || strstr(sec->name, "klp")))
-			take_klp_funcs(info, elf, sec);
-	}
+	for (size_t i = 0; i < elf->secs.n; i++)
+		if (may_hold_funcs(elf->secs.at[i]))
+			take_klp_funcs(info, tables, elf->secs.at[i]);
+	km_map_destroy(tables);
 }
 
 /* ---- the file ---- */

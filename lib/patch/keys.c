@@ -61,13 +61,13 @@ static bool entry_may_stay(struct km_link *link, struct km_link_unit *u, const s
 		return true;
 	if (is_tracepoint(klp->name)) {
 		if (!strcmp(t->section, "__jump_table"))
-			km_link_judge(link, KM_RISK, "module-tracepoint", u->unit->source, user,
+			km_link_judge(link, KM_RISK, "module-tracepoint", u, user,
 				 km_arena_printf(link->arena, "the tracepoint %s of module %s stays silent in the new %s",
 						 tracepoint_of(klp->name), klp->object, user),
 				 "nothing, unless someone traces it: trace the patched function instead");
 		return false;
 	}
-	km_link_judge(link, KM_REFUSE, "module-static-key", u->unit->source, user,
+	km_link_judge(link, KM_REFUSE, "module-static-key", u, user,
 		 km_arena_printf(link->arena, "%s branches on the static key %s of module %s, which may not be loaded yet", user,
 				 klp->name, klp->object),
 		 "read the key's state in the new code (static_key_enabled()) in place of the static branch");
@@ -106,7 +106,7 @@ static void check_late(struct km_link *link, struct km_link_unit *u, const struc
 			continue;
 		by = km_mask_rewritten(carry, sec, rel->offset, type->size);
 		if (by)
-			km_link_judge(link, KM_REFUSE, "late-relocation", u->unit->source, klp->name,
+			km_link_judge(link, KM_REFUSE, "late-relocation", u, klp->name,
 				 km_arena_printf(link->arena, "an instruction that the loader rewrites (%s) refers to %s of module %s, "
 						 "which may come later", by, klp->name, klp->object),
 				 "call it through a function of the patch of its own");

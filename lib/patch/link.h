@@ -62,8 +62,9 @@ struct km_link_unit {
 	size_t n;                /* of both, symbols of carry before any was added */
 };
 
-void km_link_judge(struct km_link *link, enum km_severity severity, const char *code, const char *unit, const char *subject,
-	      const char *reason, const char *next);
+/* `reason` and `next` are kept; subject is copied. The same one twice is one. */
+void km_link_judge(struct km_link *link, enum km_severity severity, const char *code, const struct km_link_unit *u,
+		   const char *subject, const char *reason, const char *next);
 bool km_link_refused(const struct km_link *link);
 
 /* resolve.c: finds or makes the klp symbol. */

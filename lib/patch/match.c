@@ -122,8 +122,8 @@ static struct km_place place_at(struct km_match *m, struct km_spot at, const cha
 	return (struct km_place){ .sym = km_shipped_covering(m, at, name), .addr = at.at };
 }
 
-/* Where the unit's own copy is; a function that the shipped object has under its unique name elsewhere is compared there, so
- * that one longer neighbour does not make all that follow differ. */
+/* Where the unit's own copy is. What the shipped object has under its unique name elsewhere is taken to be there: one longer
+ * neighbour does not make all that follow differ, and a reference to a weak definition that lost goes to the strong one. */
 static struct km_spot own_place(struct km_match *m, const struct km_sym *sym)
 {
 	struct km_spot at = km_spot_add(m->regions[sym->sec->index].base, sym->value);
@@ -134,7 +134,7 @@ static struct km_spot own_place(struct km_match *m, const struct km_sym *sym)
 	if (ks && !strcmp(ks->name, sym->name))
 		return at;
 	all = km_ksyms_named(m->obj, sym->name, &n);
-	return n == 1 && sym->bind != STB_WEAK ? km_shipped_spot(m, all[0]) : at;
+	return n == 1 ? km_shipped_spot(m, all[0]) : at;
 }
 
 static bool compare(struct km_match *m, const struct km_sym *sym, struct km_spot at, bool lenient, struct km_difference *ret)
@@ -153,15 +153,19 @@ void km_match_function(km_match *m, const char *name, struct km_match_result *re
 		return;
 	}
 	at = own_place(m, sym);
+	if (sym->bind == STB_WEAK && !km_spot_same(at, km_spot_add(m->regions[sym->sec->index].base, sym->value))) {
+		*ret = (struct km_match_result){
+			.state = KM_MATCH_ABSENT,
+			.why = km_arena_printf(m->arena, "another unit's %s takes the place of this weak one", name),
+		};
+		return;
+	}
 	/* What is nowhere yet, because only this function refers to it, would hide the real difference. */
 	if (!compare(m, sym, at, true, &diff) || !compare(m, sym, at, false, &diff)) {
 		*ret = differs(m, sym, &diff);
 		return;
 	}
 	*ret = (struct km_match_result){ .state = KM_MATCH_OK, .place = place_at(m, at, name) };
-	/* A weak function that lost to a strong one is still there, without its name: it is nobody's to call. */
-	if (!ret->place.sym || strcmp(ret->place.sym->name, name))
-		ret->why = "it is in the image under another name only";
 }
 
 void km_match_symbol(km_match *m, const char *name, struct km_match_result *ret)

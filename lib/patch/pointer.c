@@ -62,7 +62,7 @@ static void resolve_pointer(struct km_link *link, struct km_link_unit *u, struct
 		}
 		return;
 	}
-	km_link_judge(link, KM_RISK, "new-pointer", u->unit->source, it->name,
+	km_link_judge(link, KM_RISK, "new-pointer", u, it->name,
 		 km_arena_printf(link->arena, "%s takes the address of %s, which exists only while the patch is loaded",
 				 holder(carry, sec, rel->offset), it->name),
 		 "see that no pointer to it stays in the kernel after the patch is unloaded, or never unload it");

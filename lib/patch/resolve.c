@@ -6,17 +6,36 @@
 #include "link.h"
 #include "match.h"
 
-void km_link_judge(struct km_link *link, enum km_severity severity, const char *code, const char *unit, const char *subject,
-	      const char *reason, const char *next)
+/* Where the subject is declared, as far as the diff knows. */
+static void locate(const struct km_link_unit *u, const char *subject, km_arena *arena, struct km_judgement *j)
 {
-	km_vec_push(&link->result->judgements, (struct km_judgement){
-		.severity = severity,
-		.code = code,
-		.file = km_arena_strdup(link->arena, unit),
-		.subject = km_arena_strdup(link->arena, subject),
-		.reason = reason,
-		.next = next,
-	});
+	const km_diff *diff = u->unit->diff;
+
+	j->file = km_arena_strdup(arena, u->unit->source);
+	for (size_t i = 0; i < diff->items.n; i++) {
+		if (strcmp(diff->items.at[i].name, subject) || !diff->items.at[i].line)
+			continue;
+		j->line = diff->items.at[i].line;
+		if (diff->items.at[i].file)
+			j->file = km_arena_strdup(arena, diff->items.at[i].file);
+		return;
+	}
+}
+
+void km_link_judge(struct km_link *link, enum km_severity severity, const char *code, const struct km_link_unit *u,
+		   const char *subject, const char *reason, const char *next)
+{
+	struct km_judgement j = { .severity = severity, .code = code, .reason = reason, .next = next };
+
+	for (size_t i = 0; i < link->result->judgements.n; i++) {
+		const struct km_judgement *old = &link->result->judgements.at[i];
+
+		if (!strcmp(old->code, code) && !strcmp(old->subject, subject) && !strcmp(old->reason, reason))
+			return;
+	}
+	j.subject = km_arena_strdup(link->arena, subject);
+	locate(u, subject, link->arena, &j);
+	km_vec_push(&link->result->judgements, j);
 }
 
 bool km_link_refused(const struct km_link *link)
@@ -73,7 +92,7 @@ void km_resolve_news(struct km_link *link, struct km_link_unit *u)
 		if (km_map_has(link->new_by_key, key)) {
 			/* Weak and inline copies may be in several units; each uses its own. */
 			if (s->bind != STB_WEAK)
-				km_link_judge(link, KM_REFUSE, "duplicate-symbol", u->unit->source, s->name,
+				km_link_judge(link, KM_REFUSE, "duplicate-symbol", u, s->name,
 					 "two units of the patch define it", "make one of them static or rename it");
 			continue;
 		}
@@ -92,7 +111,7 @@ void km_resolve_news(struct km_link *link, struct km_link_unit *u)
 
 static void refuse_unresolved(struct km_link *link, struct km_link_unit *u, const char *name, const char *reason)
 {
-	km_link_judge(link, KM_REFUSE, "unresolved-symbol", u->unit->source, name, reason,
+	km_link_judge(link, KM_REFUSE, "unresolved-symbol", u, name, reason,
 		 "call something that this kernel has, or carry a copy of it in the patch under another name");
 }
 
@@ -171,7 +190,7 @@ static struct km_klp_sym *resolve_own(struct km_link *link, struct km_link_unit 
 		*delta = 0;
 		return klp_of(link, u, u->shipped, all[0]);
 	}
-	refuse_unresolved(link, u, name, r.why ? r.why : "its place in the kernel has no name");
+	refuse_unresolved(link, u, name, r.why ? km_arena_strdup(link->arena, r.why) : "its place in the kernel has no name");
 	return NULL;
 }
 

@@ -31,7 +31,7 @@ static void number(km_object *obj)
 			same++;
 			before += j < i;
 		}
-		obj->syms.at[i].sympos = same > 1 ? before + 1 : 0;
+		obj->syms.at[i].sympos = obj->syms.at[i].sympos_coming = same > 1 ? before + 1 : 0;
 	}
 }
 

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "link.h"
+#include "toy_kernel.h"
+
+/* A module as Kbuild leaves it: carried code with intermediate names, the glue's table, DWARF, symbols of files. */
+struct state {
+	km_elf *ko;
+	struct km_sec *text, *table;
+	struct km_klp_sym klps[2];
+	struct km_link link;
+};
+
+static int setup(void **state)
+{
+	struct state *s = km_calloc(1, sizeof(*s));
+	km_elf *ko = s->ko = km_elf_create(EM_X86_64);
+	static const uint8_t zero[16];
+	struct km_sec *debug;
+
+	s->text = toy_text(ko, ".text.fixed", 32);
+	toy_func(ko, s->text, "fixed", STB_LOCAL, 0, 32, 0x90);
+	s->table = km_elf_add_sec(ko, ".data", SHT_PROGBITS, SHF_ALLOC | SHF_WRITE, 8);
+	km_sec_append(ko, s->table, zero, sizeof(zero));
+	km_sec_add_rel(s->table, 8, R_X86_64_64, km_elf_add_sym(ko, KM_TEMP_FUNC "0", STB_GLOBAL, STT_FUNC, s->text, 0, 32), 0);
+	toy_call(s->text, 0, toy_undef(ko, KM_TEMP_KLP "0"));
+	toy_call(s->text, 5, toy_undef(ko, KM_TEMP_KLP "1"));
+	toy_call(s->text, 10, toy_undef(ko, "printk"));
+	toy_undef(ko, "unused");
+	s->text->data[6] = 0x55; /* what the linker may have left in a field */
+	debug = km_elf_add_sec(ko, ".debug_info", SHT_PROGBITS, 0, 1);
+	km_sec_append(ko, debug, zero, 8);
+	km_sec_add_rel(debug, 0, R_X86_64_64, km_elf_secsym(ko, s->text), 0);
+	km_elf_secsym(ko, debug);
+	km_elf_add_sym(ko, "glue.c", STB_LOCAL, STT_FILE, NULL, 0, 0)->shndx = SHN_ABS;
+	s->klps[0] = (struct km_klp_sym){ KM_TEMP_KLP "0", "vmlinux", "vmlinux", "helper", 2 };
+	s->klps[1] = (struct km_klp_sym){ KM_TEMP_KLP "1", "ext4", "ext4", "ext4_do", 0 };
+	km_vec_push(&s->link.klps, &s->klps[0]);
+	km_vec_push(&s->link.klps, &s->klps[1]);
+	km_vec_push(&s->link.funcs, (struct km_link_func){ .temp = KM_TEMP_FUNC "0", .name = "fixed" });
+	toy_export("printk", "vmlinux", NULL);
+	*state = s;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct state *s = *state;
+
+	km_elf_destroy(s->ko);
+	km_vec_free(&s->link.klps);
+	km_vec_free(&s->link.funcs);
+	toy_reset();
+	free(s);
+	return 0;
+}
+
+static const struct km_rela_extra *extra_named(const km_elf *ko, const char *name)
+{
+	for (size_t i = 0; i < ko->extras.n; i++)
+		if (!strcmp(ko->extras.at[i]->name, name))
+			return ko->extras.at[i];
+	return NULL;
+}
+
+static void relocations_are_split_by_object(void **state)
+{
+	struct state *s = *state;
+	const struct km_rela_extra *now, *later;
+
+	assert_null(km_klp_finish(&s->link, s->ko));
+	now = extra_named(s->ko, ".klp.rela.vmlinux..text.fixed");
+	later = extra_named(s->ko, ".klp.rela.ext4..text.fixed");
+	assert_non_null(now);
+	assert_non_null(later);
+	assert_int_equal(now->rels.n, 1);
+	assert_string_equal(now->rels.at[0].sym->name, ".klp.sym.vmlinux.helper,2");
+	assert_int_equal(now->rels.at[0].sym->shndx, KM_SHN_LIVEPATCH);
+	assert_int_equal(later->rels.at[0].offset, 6);
+	assert_string_equal(later->rels.at[0].sym->name, ".klp.sym.ext4.ext4_do,0");
+	assert_true(now->flags & SHF_ALLOC);
+	assert_true(now->flags & KM_SHF_RELA_LIVEPATCH);
+	assert_int_equal(s->text->rels.n, 1);
+	assert_int_equal(s->text->data[6], 0);
+	assert_null(km_check_module(s->ko, NULL));
+}
+
+static void nothing_of_the_making_stays(void **state)
+{
+	struct state *s = *state;
+
+	assert_null(km_klp_finish(&s->link, s->ko));
+	assert_string_equal(s->table->rels.at[0].sym->name, "fixed");
+	assert_null(km_elf_sec(s->ko, ".debug_info"));
+	assert_null(km_elf_sym(s->ko, "glue.c"));
+	assert_null(km_elf_sym(s->ko, "unused"));
+	for (size_t i = 1; i < s->ko->syms.n; i++)
+		assert_false(km_starts(s->ko->syms.at[i]->name, "kmend_"));
+}
+
+static void flawed(struct state *s, const char *expected)
+{
+	km_error *err = km_check_module(s->ko, NULL);
+
+	assert_non_null(err);
+	if (!strstr(err->message, expected))
+		fail_msg("\"%s\" does not say \"%s\"", err->message, expected);
+	km_error_free(err);
+}
+
+static void what_the_loader_would_refuse_is_found(void **state)
+{
+	struct state *s = *state;
+	struct km_rel *rel;
+
+	assert_null(km_klp_finish(&s->link, s->ko));
+	rel = &s->ko->extras.at[0]->rels.at[0];
+	s->text->data[rel->offset] = 1;
+	flawed(s, "is not zero");
+	s->text->data[rel->offset] = 0;
+	rel->type = R_X86_64_GOTPCREL;
+	flawed(s, "does not know relocation type 9");
+	rel->type = R_X86_64_PLT32;
+	rel->offset = 1000;
+	flawed(s, "outside of its section");
+	rel->offset = 1;
+	rel->sym->name = ".klp.sym.ext4.helper,2";
+	flawed(s, "cannot be looked up from there");
+	rel->sym->name = ".klp.sym.vmlinux.helper,2";
+	assert_null(km_check_module(s->ko, NULL));
+	toy_undef(s->ko, "not_exported");
+	flawed(s, "not_exported");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(relocations_are_split_by_object, setup, teardown),
+		cmocka_unit_test_setup_teardown(nothing_of_the_making_stays, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_the_loader_would_refuse_is_found, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
