@@ -18,19 +18,34 @@ static bool strings_equal(const struct km_target *o, const struct km_target *p)
 	return on == pn && !memcmp(o->part->sec->data + o->part->start + o->offset, p->part->sec->data + p->part->start + p->offset, on);
 }
 
-static bool content_equal(const struct km_side *os, struct km_part *o, const struct km_side *ps, struct km_part *p)
+struct delta {
+	enum km_why why;
+	const char *detail;
+};
+
+enum { MAX_DEPTH = 64 }; /* of content that refers to content; deeper counts as different */
+
+static bool parts_equal(const struct km_side *os, struct km_part *o, const struct km_side *ps, struct km_part *p, km_arena *arena,
+			struct delta *delta, unsigned depth);
+
+static bool content_equal(const struct km_side *os, struct km_part *o, const struct km_side *ps, struct km_part *p, unsigned depth)
 {
 	bool same;
 
-	if (o->busy)
+	if (o->busy || o->equal_to == p)
 		return true;
+	if (depth > MAX_DEPTH)
+		return false;
 	o->busy = true;
-	same = km_parts_equal(os, o, ps, p, NULL, NULL);
+	same = parts_equal(os, o, ps, p, NULL, NULL, depth + 1);
 	o->busy = false;
+	if (same)
+		o->equal_to = p;
 	return same;
 }
 
-bool km_targets_equal(const struct km_side *os, const struct km_target *o, const struct km_side *ps, const struct km_target *p)
+static bool targets_equal(const struct km_side *os, const struct km_target *o, const struct km_side *ps, const struct km_target *p,
+			  unsigned depth)
 {
 	if (!o->part || !p->part)
 		return !o->part && !p->part && !strcmp(o->sym->name, p->sym->name) && o->offset == p->offset;
@@ -43,7 +58,7 @@ bool km_targets_equal(const struct km_side *os, const struct km_target *o, const
 	if (o->part->by_content != p->part->by_content)
 		return false;
 	if (o->part->by_content)
-		return !strcmp(o->part->key, p->part->key) && content_equal(os, o->part, ps, p->part);
+		return !strcmp(o->part->key, p->part->key) && content_equal(os, o->part, ps, p->part, depth);
 	return o->part->twin == p->part;
 }
 
@@ -160,7 +175,7 @@ static bool is_call(const struct km_part *from, const struct km_ref *ref)
 }
 
 static void describe_target(km_arena *arena, const struct km_part *o, const struct km_ref *oref, const struct km_part *p,
-			    const struct km_ref *pref, struct km_delta *delta)
+			    const struct km_ref *pref, struct delta *delta)
 {
 	const struct km_part *a = oref->to.part, *b = pref->to.part;
 	const char *was = target_name(arena, &oref->to), *is = target_name(arena, &pref->to);
@@ -213,7 +228,7 @@ static size_t only_in(km_arena *arena, const struct km_part *a, const struct km_
 	return n;
 }
 
-static void describe_code(km_arena *arena, const struct km_part *o, const struct km_part *p, struct km_delta *delta)
+static void describe_code(km_arena *arena, const struct km_part *o, const struct km_part *p, struct delta *delta)
 {
 	km_str more = { 0 }, less = { 0 };
 	size_t added = only_in(arena, p, o, &more), gone = only_in(arena, o, p, &less);
@@ -253,7 +268,8 @@ static bool target_matters(const struct km_entry *e, const struct km_rel *rel)
 	return strcmp(e->kind->name, ".altinstructions") || rel->offset == e->offset || e->sec->data[e->offset + e->size - 1];
 }
 
-static bool entries_equal(const struct km_side *os, const struct km_entry *o, const struct km_side *ps, const struct km_entry *p)
+static bool entries_equal(const struct km_side *os, const struct km_entry *o, const struct km_side *ps, const struct km_entry *p,
+			  unsigned depth)
 {
 	if (o->kind != p->kind || o->size != p->size ||
 	    !shape_equal(os, o->sec, o->offset, o->rels, o->n_rels, p->sec, p->offset, p->rels, p->n_rels, o->size))
@@ -261,21 +277,21 @@ static bool entries_equal(const struct km_side *os, const struct km_entry *o, co
 	for (size_t i = 0; i < o->n_rels; i++) {
 		struct km_target ot = km_target_of(os, o->sec, &o->rels[i]), pt = km_target_of(ps, p->sec, &p->rels[i]);
 
-		if (target_matters(o, &o->rels[i]) && !km_targets_equal(os, &ot, ps, &pt))
+		if (target_matters(o, &o->rels[i]) && !targets_equal(os, &ot, ps, &pt, depth))
 			return false;
 	}
 	return true;
 }
 
 static bool specials_equal(const struct km_side *os, const struct km_part *o, const struct km_side *ps, const struct km_part *p,
-			   km_arena *arena, struct km_delta *delta)
+			   km_arena *arena, struct delta *delta, unsigned depth)
 {
 	for (size_t i = 0, j = 0;;) {
 		const struct km_entry *a = next_compared(o, &i), *b = next_compared(p, &j);
 
 		if (!a && !b)
 			return true;
-		if (a && b && entries_equal(os, a, ps, b))
+		if (a && b && entries_equal(os, a, ps, b, depth))
 			continue;
 		if (delta) {
 			const struct km_special *s = b ? b->kind : a->kind;
@@ -289,8 +305,9 @@ static bool specials_equal(const struct km_side *os, const struct km_part *o, co
 
 /* ---- parts ----------------------------------------------------------------------------------------------------------- */
 
-bool km_parts_equal(const struct km_side *os, struct km_part *o, const struct km_side *ps, struct km_part *p, km_arena *arena,
-		    struct km_delta *delta)
+/* Content, references and special entries. */
+static bool parts_equal(const struct km_side *os, struct km_part *o, const struct km_side *ps, struct km_part *p, km_arena *arena,
+			struct delta *delta, unsigned depth)
 {
 	if (!part_shape_equal(os, o, p)) {
 		if (delta)
@@ -298,25 +315,25 @@ bool km_parts_equal(const struct km_side *os, struct km_part *o, const struct km
 		return false;
 	}
 	for (size_t i = 0; i < o->n_refs; i++) {
-		if (km_targets_equal(os, &o->refs[i].to, ps, &p->refs[i].to))
+		if (targets_equal(os, &o->refs[i].to, ps, &p->refs[i].to, depth))
 			continue;
 		if (delta)
 			describe_target(arena, o, &o->refs[i], p, &p->refs[i], delta);
 		return false;
 	}
-	return specials_equal(os, o, ps, p, arena, delta);
+	return specials_equal(os, o, ps, p, arena, delta, depth);
 }
 
 void km_compare_all(struct km_side *orig, struct km_side *patched, km_arena *arena)
 {
 	for (size_t i = 0; i < patched->parts.n; i++) {
 		struct km_part *p = patched->parts.at[i];
-		struct km_delta delta = { 0 };
+		struct delta delta = { 0 };
 		enum km_class class = km_info_of(patched, p->sec)->class;
 
 		if (!p->twin || class == KM_CLASS_DROPPED)
 			continue;
-		p->differs = !km_parts_equal(orig, p->twin, patched, p, arena, &delta);
+		p->differs = !parts_equal(orig, p->twin, patched, p, arena, &delta, 0);
 		if (p->differs) {
 			p->why = delta.why;
 			p->detail = delta.detail;

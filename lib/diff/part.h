@@ -76,6 +76,7 @@ struct km_part {
 	bool fentry;
 	bool tracing;    /* feeds a trace event and nothing else */
 	bool busy;       /* being compared: a cycle counts as equal */
+	struct km_part *equal_to; /* proved to have the same content */
 	/* decisions, on the patched side */
 	bool differs;    /* from its twin */
 	bool renewed;    /* existing read-only data with new content: travels as a new copy */
@@ -108,6 +109,9 @@ struct km_side {
 	km_vec(struct km_part *) parts;
 	km_vec(struct km_entry *) entries;
 };
+
+/* cut.c: fills secs, parts and by_sym. */
+void km_cut(struct km_side *side);
 
 /* part.c */
 KM_CHECKED km_error *km_side_init(struct km_side *side, const km_elf *elf, const char *path);
@@ -143,15 +147,7 @@ bool km_special_by_position(const struct km_special *s); /* tells nothing but th
 /* correlate.c */
 void km_correlate(struct km_side *orig, struct km_side *patched);
 
-/* compare.c */
-struct km_delta {
-	enum km_why why;
-	const char *detail;
-};
-/* Content, references and, for functions, special entries. */
-bool km_parts_equal(const struct km_side *os, struct km_part *o, const struct km_side *ps, struct km_part *p, km_arena *arena,
-		    struct km_delta *delta);
-bool km_targets_equal(const struct km_side *os, const struct km_target *o, const struct km_side *ps, const struct km_target *p);
+/* compare.c: sets differs, why and detail of the patched side's parts. Texts are in the arena. */
 void km_compare_all(struct km_side *orig, struct km_side *patched, km_arena *arena);
 
 /* judge.c, closure.c, carry.c, diff.c */

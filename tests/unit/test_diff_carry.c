@@ -102,6 +102,8 @@ static void test_sections(void **state)
 		{ "new zeroed data", "F b : x:11", "F b : ld:z\nB z : 24", ".text.b/13/2 .bss.z/24/0 __mcount_loc/8/1" },
 		{ "one function of a shared section", "F a @.ref.text : x:11\nF b @.ref.text : x:11", "F a @.ref.text : x:11\nF b @.ref.text : x:22",
 		  ".ref.text/7/1 __mcount_loc/8/1" },
+		{ "padding for calls belongs to its function", "F __pfx_a @.text.a nofentry stays : x:90 x:90\nF a @.text.a : x:11",
+		  "F __pfx_a @.text.a nofentry stays : x:90 x:90\nF a @.text.a : x:22", ".text.a/9/1 __mcount_loc/8/1" },
 		{ "nothing", "F a : x:11", "F a : x:11", "" },
 		{ "nothing that was gone after boot", "F a @.init.text : x:11", "F a @.init.text : x:22", "" },
 	};
