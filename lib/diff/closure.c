@@ -6,7 +6,7 @@
  */
 #include "part.h"
 
-/* ---- which functions must be replaced -------------------------------------------------------------------------------- */
+/* ---- which functions must be replaced -------------------------------------------------------- */
 
 static bool mark(struct km_part *p, enum km_why why, const char *detail)
 {
@@ -22,7 +22,8 @@ static bool mark(struct km_part *p, enum km_why why, const char *detail)
 static bool mark_family(km_arena *arena, struct km_part *p)
 {
 	if (p->parent && p->differs)
-		return mark(p->parent, KM_WHY_CLONE, km_arena_printf(arena, "its out-of-line part %s changed", km_part_name(p)));
+		return mark(p->parent, KM_WHY_CLONE,
+			    km_arena_printf(arena, "its out-of-line part %s changed", km_part_name(p)));
 	if (p->cold && p->differs)
 		return mark(p->cold, KM_WHY_CLONE, km_arena_printf(arena, "it belongs to %s", km_part_name(p)));
 	return false;
@@ -36,7 +37,8 @@ static bool mark_data_users(km_arena *arena, struct km_part *p)
 		struct km_part *user = p->users.at[i].part;
 
 		if (user->kind == KM_PART_FUNC && !user->init)
-			any |= mark(user, KM_WHY_DATA, km_arena_printf(arena, "it uses %s, which changed", km_part_name(p)));
+			any |= mark(user, KM_WHY_DATA,
+				    km_arena_printf(arena, "it uses %s, which changed", km_part_name(p)));
 	}
 	return any;
 }
@@ -46,11 +48,13 @@ static bool mark_callers(km_arena *arena, struct km_part *p)
 {
 	bool any = false;
 
-	if (p->kind != KM_PART_FUNC || !p->differs || p->init || p->parent || p->twin->fentry || !km_callers_stand_in(p))
+	if (p->kind != KM_PART_FUNC || !p->differs || p->init || p->parent || p->twin->fentry ||
+	    !km_callers_stand_in(p))
 		return false;
 	for (size_t i = 0; i < p->users.n; i++)
-		any |= mark(p->users.at[i].part, KM_WHY_CLONE,
-			    km_arena_printf(arena, "it calls %s, which cannot be redirected by itself", km_part_name(p)));
+		any |= mark(
+			p->users.at[i].part, KM_WHY_CLONE,
+			km_arena_printf(arena, "it calls %s, which cannot be redirected by itself", km_part_name(p)));
 	return any;
 }
 
@@ -75,7 +79,7 @@ void km_select_changed(struct km_work *w)
 	}
 }
 
-/* ---- what travels with them ------------------------------------------------------------------------------------------ */
+/* ---- what travels with them ------------------------------------------------------------------ */
 
 typedef km_vec(struct km_part *) part_list;
 
@@ -97,24 +101,29 @@ static bool may_travel(struct km_work *w, struct km_part *t, const struct km_par
 	const struct km_special *s = km_info_of(&w->patched, t->sec)->special;
 
 	if (class == KM_CLASS_DROPPED)
-		km_judge_part(w, KM_REFUSE, "registration", t,
-			      km_arena_printf(w->d->arena, "%s uses it, and it is new: %s", km_part_name(user), s->note),
-			      "use an existing one, or leave it out of the patch");
+		km_judge_part(
+			w, KM_REFUSE, "registration", t,
+			km_arena_printf(w->d->arena, "%s uses it, and it is new: %s", km_part_name(user), s->note),
+			"use an existing one, or leave it out of the patch");
 	else if (class == KM_CLASS_UNKNOWN)
-		km_judge_part(w, KM_REFUSE, "unknown-section", t,
-			      km_arena_printf(w->d->arena, "%s needs what is in section %s, and the purpose of that section is not known",
-					      km_part_name(user), t->sec->name),
-			      "keep the patch from adding to this section");
+		km_judge_part(
+			w, KM_REFUSE, "unknown-section", t,
+			km_arena_printf(w->d->arena,
+					"%s needs what is in section %s, and the purpose of that section is not known",
+					km_part_name(user), t->sec->name),
+			"keep the patch from adding to this section");
 	else if (t->init)
 		km_judge_part(w, KM_REFUSE, "init-reference", t,
-			      km_arena_printf(w->d->arena, "%s uses it, and it lives in %s, which is gone after boot", km_part_name(user),
-					      t->sec->name),
+			      km_arena_printf(w->d->arena, "%s uses it, and it lives in %s, which is gone after boot",
+					      km_part_name(user), t->sec->name),
 			      "remove the __init or __exit mark from it");
 	else if (t->kind == KM_PART_ANON && t->writable)
-		km_judge_part(w, KM_REFUSE, "unnamed-data", t,
-			      km_arena_printf(w->d->arena, "%s uses writable data without a symbol in %s; a copy would split its state",
-					      km_part_name(user), t->sec->name),
-			      "give the data a name");
+		km_judge_part(
+			w, KM_REFUSE, "unnamed-data", t,
+			km_arena_printf(w->d->arena,
+					"%s uses writable data without a symbol in %s; a copy would split its state",
+					km_part_name(user), t->sec->name),
+			"give the data a name");
 	else
 		return true;
 	return false;
@@ -131,7 +140,8 @@ static void close_target(struct km_work *w, part_list *todo, struct km_part *fro
 		return;
 	enum km_why why = t->never_same ? KM_WHY_NEVER_SAME : t->renewed ? KM_WHY_DATA : KM_WHY_NEW;
 
-	include(todo, t, why, *km_part_name(from) ? km_arena_printf(w->d->arena, "used by %s", km_part_name(from)) : NULL);
+	include(todo, t, why,
+		*km_part_name(from) ? km_arena_printf(w->d->arena, "used by %s", km_part_name(from)) : NULL);
 }
 
 static void close_part(struct km_work *w, part_list *todo, struct km_part *p)
@@ -153,18 +163,31 @@ static void close_part(struct km_work *w, part_list *todo, struct km_part *p)
 	if (p->cold)
 		include(todo, p->cold, KM_WHY_CLONE, km_arena_printf(w->d->arena, "it belongs to %s", km_part_name(p)));
 	if (p->parent)
-		include(todo, p->parent, KM_WHY_CLONE, km_arena_printf(w->d->arena, "%s belongs to it", km_part_name(p)));
+		include(todo, p->parent, KM_WHY_CLONE,
+			km_arena_printf(w->d->arena, "%s belongs to it", km_part_name(p)));
+}
+
+/* Another unit of the patch may use a new global that this one does not, be it only because the compiler inlined it here. */
+static bool is_new_global(struct km_work *w, const struct km_part *p)
+{
+	enum km_class class = km_info_of(&w->patched, p->sec)->class;
+
+	return (class == KM_CLASS_CODE || class == KM_CLASS_DATA) &&
+	       (p->kind == KM_PART_FUNC || p->kind == KM_PART_DATA) && p->sym && p->sym->bind == STB_GLOBAL && !p->twin &&
+	       !p->init && !p->tracing && !p->never_same;
 }
 
 void km_close(struct km_work *w)
 {
-	part_list todo = { 0 };
+	part_list todo = {0};
 
 	for (size_t i = 0; i < w->patched.parts.n; i++) {
 		struct km_part *p = w->patched.parts.at[i];
 
 		if (p->kind == KM_PART_FUNC && p->differs && !p->init && !p->tracing)
 			include(&todo, p, p->why, p->detail);
+		else if (is_new_global(w, p))
+			include(&todo, p, KM_WHY_NEW, "other units may use it");
 	}
 	while (todo.n)
 		close_part(w, &todo, todo.at[--todo.n]);
@@ -175,6 +198,7 @@ bool km_ref_to_existing(const struct km_part *from, const struct km_ref *ref)
 {
 	const struct km_part *t = ref->to.part;
 
-	/* An address may be stored and called after the patch is gone: give the function that stays, which is redirected meanwhile. */
+	/* An address may be stored and called after the patch is gone: give the function that stays, which is
+	 * redirected meanwhile. */
 	return t && t->kind == KM_PART_FUNC && t->replaces && ref->to.offset == 0 && !km_ref_is_direct(from, ref);
 }
