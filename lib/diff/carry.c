@@ -2,19 +2,20 @@
 /*
  * carry.c - builds the object that travels: the included parts, section by section, in their order.
  *
- * A part keeps its place modulo its section's alignment. What is not included becomes an undefined symbol of the same name, and origin
- * tells which symbol of the original object it stands for.
+ * A part keeps its place modulo its section's alignment. What is not included becomes an undefined symbol of the same
+ * name, and origin tells which symbol of the original object it stands for.
  */
 #include "part.h"
 
-/* ---- sections -------------------------------------------------------------------------------------------------------- */
+/* ---- sections -------------------------------------------------------------------------------- */
 
 struct km_sec *km_carry_sec(struct km_work *w, struct km_sec *sec)
 {
 	struct km_sec **out = &w->out_secs[sec->index];
 
 	if (!*out) {
-		*out = km_elf_add_sec(w->d->carry, sec->name, sec->type, sec->flags & ~(uint64_t)(SHF_GROUP | SHF_LINK_ORDER), sec->align);
+		*out = km_elf_add_sec(w->d->carry, sec->name, sec->type,
+				      sec->flags & ~(uint64_t)(SHF_GROUP | SHF_LINK_ORDER), sec->align);
 		(*out)->entsize = sec->entsize;
 	}
 	return *out;
@@ -23,7 +24,7 @@ struct km_sec *km_carry_sec(struct km_work *w, struct km_sec *sec)
 /* Padding in code traps, as the compiler's own does between functions. */
 static void pad(struct km_work *w, struct km_sec *out, uint64_t n)
 {
-	static const uint8_t zero[64], trap[64] = { [0 ... 63] = 0xcc };
+	static const uint8_t zero[64], trap[64] = {[0 ... 63] = 0xcc};
 
 	for (uint64_t step; n; n -= step) {
 		step = n < sizeof(zero) ? n : sizeof(zero);
@@ -36,7 +37,10 @@ enum { MAX_ALIGN = 1 << 16 }; /* more than any page of the architectures */
 static void place(struct km_work *w, struct km_part *p, bool last)
 {
 	struct km_sec *out = km_carry_sec(w, p->sec);
-	uint64_t align = p->sec->align > MAX_ALIGN ? MAX_ALIGN : p->sec->align ? p->sec->align : 1, n = (last ? p->sec->size : p->end) - p->start;
+	uint64_t align = p->sec->align > MAX_ALIGN ? MAX_ALIGN
+			 : p->sec->align	   ? p->sec->align
+						   : 1,
+		 n = (last ? p->sec->size : p->end) - p->start;
 	uint64_t gap = (p->start % align + align - out->size % align) % align;
 
 	p->out_sec = out;
@@ -60,7 +64,7 @@ static void place_all(struct km_work *w)
 	}
 }
 
-/* ---- symbols --------------------------------------------------------------------------------------------------------- */
+/* ---- symbols --------------------------------------------------------------------------------- */
 
 static void define_all(struct km_work *w)
 {
@@ -73,18 +77,20 @@ static void define_all(struct km_work *w)
 
 		if (!p || !p->included)
 			continue;
-		w->inside[i] = km_elf_add_sym(w->d->carry, s->name, s->bind, s->type, p->out_sec, p->out_start + (s->value - p->start), s->size);
+		w->inside[i] = km_elf_add_sym(w->d->carry, s->name, s->bind, s->type, p->out_sec,
+					      p->out_start + (s->value - p->start), s->size);
 		w->inside[i]->visibility = s->visibility;
 		if (p->sym == s)
 			p->out_sym = w->inside[i];
 	}
-	/* Strings and constants get labels: a PC-relative addend against a section symbol would name a wrong place in a merged section. */
+	/* Strings and constants get labels: a PC-relative addend against a section symbol would name a wrong place in a
+	 * merged section. */
 	for (size_t i = 0; i < w->patched.parts.n; i++) {
 		struct km_part *p = w->patched.parts.at[i];
 
 		if (p->included && !p->sym)
-			p->out_sym = km_elf_add_sym(w->d->carry, km_arena_printf(w->d->arena, ".LKM%zu", label++), STB_LOCAL, STT_NOTYPE,
-						    p->out_sec, p->out_start, 0);
+			p->out_sym = km_elf_add_sym(w->d->carry, km_arena_printf(w->d->arena, ".LKM%zu", label++),
+						    STB_LOCAL, STT_NOTYPE, p->out_sec, p->out_start, 0);
 	}
 }
 
@@ -94,7 +100,8 @@ static struct km_sym *existing(struct km_work *w, struct km_sym *sym)
 
 	if (*out)
 		return *out;
-	*out = km_elf_add_sym(w->d->carry, sym->name, sym->sec || sym->bind == STB_LOCAL ? STB_GLOBAL : sym->bind, STT_NOTYPE, NULL, 0, 0);
+	*out = km_elf_add_sym(w->d->carry, sym->name, sym->sec || sym->bind == STB_LOCAL ? STB_GLOBAL : sym->bind,
+			      STT_NOTYPE, NULL, 0, 0);
 	if (sym->shndx == SHN_ABS) {
 		(*out)->shndx = SHN_ABS;
 		(*out)->value = sym->value;
@@ -131,17 +138,17 @@ static void fill_origins(struct km_work *w)
 	}
 }
 
-/* ---- relocations ----------------------------------------------------------------------------------------------------- */
+/* ---- relocations ----------------------------------------------------------------------------- */
 
 static bool is_plain(const struct km_work *w, const struct km_sym *sym)
 {
 	return sym->type != STT_SECTION && w->patched.by_sym[sym->index];
 }
 
-km_error *km_carry_rel(struct km_work *w, struct km_sec *out, uint64_t offset, const struct km_part *from, const struct km_sec *sec,
-		       const struct km_rel *rel)
+km_error *km_carry_rel(struct km_work *w, struct km_sec *out, uint64_t offset, const struct km_part *from,
+		       const struct km_sec *sec, const struct km_rel *rel)
 {
-	struct km_ref ref = { rel, km_target_of(&w->patched, sec, rel) };
+	struct km_ref ref = {rel, km_target_of(&w->patched, sec, rel)};
 	struct km_part *t = ref.to.part;
 	struct km_sym *sym = rel->sym;
 	int64_t addend = (int64_t)((uint64_t)ref.to.offset - km_pc_bias(&w->patched, sec, rel));
@@ -162,8 +169,9 @@ km_error *km_carry_rel(struct km_work *w, struct km_sec *out, uint64_t offset, c
 		return NULL;
 	}
 	if (t && !t->sym)
-		return km_error_new(KM_BUG, "%s+0x%llx refers to %s+0x%llx, which has no symbol and does not travel", sec->name,
-				    (unsigned long long)rel->offset, t->sec->name, (unsigned long long)t->start);
+		return km_error_new(KM_BUG, "%s+0x%llx refers to %s+0x%llx, which has no symbol and does not travel",
+				    sec->name, (unsigned long long)rel->offset, t->sec->name,
+				    (unsigned long long)t->start);
 	km_sec_add_rel(out, offset, rel->type, existing(w, sym), addend);
 	return NULL;
 }
@@ -177,8 +185,8 @@ static km_error *relocate_all(struct km_work *w)
 			struct km_part *p = info->parts.at[k];
 
 			for (size_t r = 0; p->included && r < p->n_refs; r++)
-				KM_TRY(km_carry_rel(w, p->out_sec, p->out_start + (p->refs[r].rel->offset - p->start), p, p->sec,
-						    p->refs[r].rel));
+				KM_TRY(km_carry_rel(w, p->out_sec, p->out_start + (p->refs[r].rel->offset - p->start),
+						    p, p->sec, p->refs[r].rel));
 		}
 	}
 	return NULL;

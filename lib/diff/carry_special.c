@@ -4,7 +4,8 @@
  */
 #include "part.h"
 
-/* An entry that the assembler left short at its section's end (.parainstructions) is filled up, so that the next unit's begin aligned. */
+/* An entry that the assembler left short at its section's end (.parainstructions) is filled up, so that the next unit's
+ * begin aligned. */
 static void append_entry(struct km_work *w, struct km_sec *out, const struct km_entry *e, uint64_t size)
 {
 	static const uint8_t zero[64];
@@ -34,12 +35,14 @@ static km_error *carry_orc(struct km_work *w, struct km_sec *ip)
 	if (!n)
 		return NULL;
 	if (!orc || !orc->data || !orc->size || orc->size % n)
-		return km_error_new(KM_INPUT, ".orc_unwind does not match the %llu entries of .orc_unwind_ip", (unsigned long long)n);
+		return km_error_new(KM_INPUT, ".orc_unwind does not match the %llu entries of .orc_unwind_ip",
+				    (unsigned long long)n);
 	for (size_t i = 0; i < w->patched.entries.n; i++) {
 		const struct km_entry *e = w->patched.entries.at[i];
 
 		if (e->sec == ip && e->owner && e->owner->included)
-			km_sec_append(w->d->carry, km_carry_sec(w, orc), orc->data + e->offset / stride * (orc->size / n), orc->size / n);
+			km_sec_append(w->d->carry, km_carry_sec(w, orc),
+				      orc->data + e->offset / stride * (orc->size / n), orc->size / n);
 	}
 	return NULL;
 }

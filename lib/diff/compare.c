@@ -4,7 +4,7 @@
  */
 #include "part.h"
 
-/* ---- targets --------------------------------------------------------------------------------------------------------- */
+/* ---- targets --------------------------------------------------------------------------------- */
 
 static bool strings_equal(const struct km_target *o, const struct km_target *p)
 {
@@ -12,10 +12,12 @@ static bool strings_equal(const struct km_target *o, const struct km_target *p)
 
 	/* Past the end: an address beyond the text; only equal distances mean the same. */
 	if (o->offset < 0 || p->offset < 0 || (uint64_t)o->offset > on || (uint64_t)p->offset > pn)
-		return o->offset == p->offset && on == pn && !memcmp(o->part->sec->data + o->part->start, p->part->sec->data + p->part->start, on);
+		return o->offset == p->offset && on == pn &&
+		       !memcmp(o->part->sec->data + o->part->start, p->part->sec->data + p->part->start, on);
 	on -= o->offset;
 	pn -= p->offset;
-	return on == pn && !memcmp(o->part->sec->data + o->part->start + o->offset, p->part->sec->data + p->part->start + p->offset, on);
+	return on == pn && !memcmp(o->part->sec->data + o->part->start + o->offset,
+				   p->part->sec->data + p->part->start + p->offset, on);
 }
 
 struct delta {
@@ -25,10 +27,11 @@ struct delta {
 
 enum { MAX_DEPTH = 64 }; /* of content that refers to content; deeper counts as different */
 
-static bool parts_equal(const struct km_side *os, struct km_part *o, const struct km_side *ps, struct km_part *p, km_arena *arena,
-			struct delta *delta, unsigned depth);
+static bool parts_equal(const struct km_side *os, struct km_part *o, const struct km_side *ps, struct km_part *p,
+			km_arena *arena, struct delta *delta, unsigned depth);
 
-static bool content_equal(const struct km_side *os, struct km_part *o, const struct km_side *ps, struct km_part *p, unsigned depth)
+static bool content_equal(const struct km_side *os, struct km_part *o, const struct km_side *ps, struct km_part *p,
+			  unsigned depth)
 {
 	bool same;
 
@@ -44,8 +47,8 @@ static bool content_equal(const struct km_side *os, struct km_part *o, const str
 	return same;
 }
 
-static bool targets_equal(const struct km_side *os, const struct km_target *o, const struct km_side *ps, const struct km_target *p,
-			  unsigned depth)
+static bool targets_equal(const struct km_side *os, const struct km_target *o, const struct km_side *ps,
+			  const struct km_target *p, unsigned depth)
 {
 	if (!o->part || !p->part)
 		return !o->part && !p->part && !strcmp(o->sym->name, p->sym->name) && o->offset == p->offset;
@@ -62,11 +65,12 @@ static bool targets_equal(const struct km_side *os, const struct km_target *o, c
 	return o->part->twin == p->part;
 }
 
-/* ---- bytes ----------------------------------------------------------------------------------------------------------- */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 /* Bytes outside of relocations' fields, and the fields' places and types. */
-static bool shape_equal(const struct km_side *os, const struct km_sec *osec, uint64_t oat, const struct km_rel *orels, size_t on,
-			const struct km_sec *psec, uint64_t pat, const struct km_rel *prels, size_t pn, uint64_t size)
+static bool shape_equal(const struct km_side *os, const struct km_sec *osec, uint64_t oat, const struct km_rel *orels,
+			size_t on, const struct km_sec *psec, uint64_t pat, const struct km_rel *prels, size_t pn,
+			uint64_t size)
 {
 	uint64_t at = 0;
 
@@ -117,15 +121,15 @@ static bool part_shape_equal(const struct km_side *os, const struct km_part *o, 
 		return anon_shape_equal(os, o, p);
 	const struct km_rel *orels = o->n_refs ? o->refs[0].rel : NULL, *prels = p->n_refs ? p->refs[0].rel : NULL;
 
-	return o->end - o->start == p->end - p->start &&
-	       shape_equal(os, o->sec, o->start, orels, o->n_refs, p->sec, p->start, prels, p->n_refs, o->end - o->start);
+	return o->end - o->start == p->end - p->start && shape_equal(os, o->sec, o->start, orels, o->n_refs, p->sec,
+								     p->start, prels, p->n_refs, o->end - o->start);
 }
 
-/* ---- words ----------------------------------------------------------------------------------------------------------- */
+/* ---- words ----------------------------------------------------------------------------------- */
 
 static char *quote(km_arena *arena, const struct km_target *t)
 {
-	km_str s = { 0 };
+	km_str s = {0};
 	const struct km_part *p = t->part;
 
 	uint64_t first = p->start + (t->offset > 0 ? t->offset : 0);
@@ -156,16 +160,11 @@ static const char *target_name(km_arena *arena, const struct km_target *t)
 	if (!t->part)
 		return t->sym->name;
 	switch (t->part->kind) {
-	case KM_PART_STRING:
-		return quote(arena, t);
-	case KM_PART_CONST:
-		return "a constant";
-	case KM_PART_CHUNK:
-		return "out-of-line code";
-	case KM_PART_ANON:
-		return km_arena_printf(arena, "unnamed data in %s", t->part->sec->name);
-	default:
-		return t->part->sym->name;
+	case KM_PART_STRING: return quote(arena, t);
+	case KM_PART_CONST: return "a constant";
+	case KM_PART_CHUNK: return "out-of-line code";
+	case KM_PART_ANON: return km_arena_printf(arena, "unnamed data in %s", t->part->sec->name);
+	default: return t->part->sym->name;
 	}
 }
 
@@ -174,8 +173,8 @@ static bool is_call(const struct km_part *from, const struct km_ref *ref)
 	return from->kind == KM_PART_FUNC && km_rel_is_branch(from->sec, ref->rel);
 }
 
-static void describe_target(km_arena *arena, const struct km_part *o, const struct km_ref *oref, const struct km_part *p,
-			    const struct km_ref *pref, struct delta *delta)
+static void describe_target(km_arena *arena, const struct km_part *o, const struct km_ref *oref,
+			    const struct km_part *p, const struct km_ref *pref, struct delta *delta)
 {
 	const struct km_part *a = oref->to.part, *b = pref->to.part;
 	const char *was = target_name(arena, &oref->to), *is = target_name(arena, &pref->to);
@@ -230,7 +229,7 @@ static size_t only_in(km_arena *arena, const struct km_part *a, const struct km_
 
 static void describe_code(km_arena *arena, const struct km_part *o, const struct km_part *p, struct delta *delta)
 {
-	km_str more = { 0 }, less = { 0 };
+	km_str more = {0}, less = {0};
 	size_t added = only_in(arena, p, o, &more), gone = only_in(arena, o, p, &less);
 	unsigned long long was = o->end - o->start, is = p->end - p->start;
 
@@ -249,7 +248,7 @@ static void describe_code(km_arena *arena, const struct km_part *o, const struct
 	km_str_free(&less);
 }
 
-/* ---- special entries ------------------------------------------------------------------------------------------------- */
+/* ---- special entries ------------------------------------------------------------------------- */
 
 static const struct km_entry *next_compared(const struct km_part *p, size_t *i)
 {
@@ -265,11 +264,12 @@ static const struct km_entry *next_compared(const struct km_part *p, size_t *i)
 /* The last byte of struct alt_instr is the replacement's length; without a replacement the reference means nothing. */
 static bool target_matters(const struct km_entry *e, const struct km_rel *rel)
 {
-	return strcmp(e->kind->name, ".altinstructions") || rel->offset == e->offset || e->sec->data[e->offset + e->size - 1];
+	return strcmp(e->kind->name, ".altinstructions") || rel->offset == e->offset ||
+	       e->sec->data[e->offset + e->size - 1];
 }
 
-static bool entries_equal(const struct km_side *os, const struct km_entry *o, const struct km_side *ps, const struct km_entry *p,
-			  unsigned depth)
+static bool entries_equal(const struct km_side *os, const struct km_entry *o, const struct km_side *ps,
+			  const struct km_entry *p, unsigned depth)
 {
 	if (o->kind != p->kind || o->size != p->size ||
 	    !shape_equal(os, o->sec, o->offset, o->rels, o->n_rels, p->sec, p->offset, p->rels, p->n_rels, o->size))
@@ -283,8 +283,8 @@ static bool entries_equal(const struct km_side *os, const struct km_entry *o, co
 	return true;
 }
 
-static bool specials_equal(const struct km_side *os, const struct km_part *o, const struct km_side *ps, const struct km_part *p,
-			   km_arena *arena, struct delta *delta, unsigned depth)
+static bool specials_equal(const struct km_side *os, const struct km_part *o, const struct km_side *ps,
+			   const struct km_part *p, km_arena *arena, struct delta *delta, unsigned depth)
 {
 	for (size_t i = 0, j = 0;;) {
 		const struct km_entry *a = next_compared(o, &i), *b = next_compared(p, &j);
@@ -303,11 +303,11 @@ static bool specials_equal(const struct km_side *os, const struct km_part *o, co
 	}
 }
 
-/* ---- parts ----------------------------------------------------------------------------------------------------------- */
+/* ---- parts ----------------------------------------------------------------------------------- */
 
 /* Content, references and special entries. */
-static bool parts_equal(const struct km_side *os, struct km_part *o, const struct km_side *ps, struct km_part *p, km_arena *arena,
-			struct delta *delta, unsigned depth)
+static bool parts_equal(const struct km_side *os, struct km_part *o, const struct km_side *ps, struct km_part *p,
+			km_arena *arena, struct delta *delta, unsigned depth)
 {
 	if (!part_shape_equal(os, o, p)) {
 		if (delta)
@@ -328,7 +328,7 @@ void km_compare_all(struct km_side *orig, struct km_side *patched, km_arena *are
 {
 	for (size_t i = 0; i < patched->parts.n; i++) {
 		struct km_part *p = patched->parts.at[i];
-		struct delta delta = { 0 };
+		struct delta delta = {0};
 		enum km_class class = km_info_of(patched, p->sec)->class;
 
 		if (!p->twin || class == KM_CLASS_DROPPED)

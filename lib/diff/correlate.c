@@ -2,8 +2,9 @@
 /*
  * correlate.c - which part of the patched object is which part of the original one.
  *
- * Parts with the same key (name without numbers) form a group. One on each side: they are twins, unless they are static locals of
- * different functions. Several: the best matches first, judged by content, by who uses them, by size, by name and by order.
+ * Parts with the same key (name without numbers) form a group. One on each side: they are twins, unless they are static
+ * locals of different functions. Several: the best matches first, judged by content, by who uses them, by size, by name
+ * and by order.
  */
 #include "part.h"
 
@@ -21,7 +22,8 @@ enum { MAX_PAIRS = 1 << 18 }; /* of one group; beyond it only exact names pair *
 
 static const char *group_key(km_arena *arena, const struct km_part *p)
 {
-	return km_arena_printf(arena, "%c%c%c%s", p->kind == KM_PART_FUNC ? 'F' : 'D', p->init ? 'i' : '-', p->percpu ? 'p' : '-', p->key);
+	return km_arena_printf(arena, "%c%c%c%s", p->kind == KM_PART_FUNC ? 'F' : 'D', p->init ? 'i' : '-',
+			       p->percpu ? 'p' : '-', p->key);
 }
 
 static bool can_pair(const struct km_side *side, const struct km_part *p)
@@ -50,7 +52,7 @@ static void add_to_groups(km_map *groups, struct km_side *side, km_arena *arena,
 	}
 }
 
-/* ---- who uses it ----------------------------------------------------------------------------------------------------- */
+/* ---- who uses it ----------------------------------------------------------------------------- */
 
 static bool used_by_key(const struct km_part *p, const char *key)
 {
@@ -80,7 +82,7 @@ static bool same_scope(struct km_side *os, struct km_part *o, struct km_side *ps
 	return !o->users.n || !p->users.n || users_meet(o, p);
 }
 
-/* ---- several candidates ---------------------------------------------------------------------------------------------- */
+/* ---- several candidates ---------------------------------------------------------------------- */
 
 static int score(const struct km_part *o, const struct km_part *p, size_t distance)
 {
@@ -131,7 +133,7 @@ static void pair_exact(struct group *g)
 
 static void pair_group(struct group *g, struct km_side *os, struct km_side *ps)
 {
-	km_vec(struct pair) pairs = { 0 };
+	km_vec(struct pair) pairs = {0};
 
 	/* The common case, without a look at DWARF. */
 	if (g->orig.n == 1 && g->patched.n == 1 && users_meet(g->orig.at[0], g->patched.at[0])) {
@@ -148,7 +150,7 @@ static void pair_group(struct group *g, struct km_side *os, struct km_side *ps)
 
 			if (!same_scope(os, o, ps, p))
 				continue;
-			km_vec_push(&pairs, (struct pair){ o, p, score(o, p, i < j ? j - i : i - j), pairs.n });
+			km_vec_push(&pairs, (struct pair){o, p, score(o, p, i < j ? j - i : i - j), pairs.n});
 		}
 	if (pairs.n > 1)
 		qsort(pairs.at, pairs.n, sizeof(*pairs.at), by_score);

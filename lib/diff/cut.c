@@ -5,7 +5,8 @@
 #include "part.h"
 
 static const char *const data_prefixes[] = {
-	".data", ".rodata", ".bss", ".init.", ".exit.", ".ref.", ".meminit.", ".memexit.", ".vvar", ".ldata", ".tdata", ".tbss", ".cpu",
+	".data",     ".rodata", ".bss",	  ".init.", ".exit.", ".ref.", ".meminit.",
+	".memexit.", ".vvar",	".ldata", ".tdata", ".tbss",  ".cpu",
 };
 
 static enum km_class class_of(const struct km_sec *sec, const struct km_special *special)
@@ -15,10 +16,10 @@ static enum km_class class_of(const struct km_sec *sec, const struct km_special 
 	if (special && special->kind == KM_SPECIAL_CHUNKS && special->entry)
 		return KM_CLASS_DATA; /* with symbols */
 	if (special)
-		return special->kind == KM_SPECIAL_DROPPED || special->kind == KM_SPECIAL_REBUILT ? KM_CLASS_DROPPED :
-		       !sec->data && sec->size						  ? KM_CLASS_UNKNOWN :
-		       special->kind == KM_SPECIAL_TABLE				  ? KM_CLASS_TABLE :
-											    KM_CLASS_CHUNKS;
+		return special->kind == KM_SPECIAL_DROPPED || special->kind == KM_SPECIAL_REBUILT ? KM_CLASS_DROPPED
+		       : !sec->data && sec->size						  ? KM_CLASS_UNKNOWN
+		       : special->kind == KM_SPECIAL_TABLE					  ? KM_CLASS_TABLE
+												  : KM_CLASS_CHUNKS;
 	if (sec->flags & SHF_EXECINSTR)
 		return KM_CLASS_CODE;
 	if (km_sec_is_strings(sec) && sec->entsize && sec->entsize <= 4 && sec->data)
@@ -33,14 +34,16 @@ static enum km_class class_of(const struct km_sec *sec, const struct km_special 
 
 static bool section_is_init(const char *name)
 {
-	return km_starts(name, ".init.") || km_starts(name, ".exit.") || km_starts(name, ".meminit.") || km_starts(name, ".memexit.");
+	return km_starts(name, ".init.") || km_starts(name, ".exit.") || km_starts(name, ".meminit.") ||
+	       km_starts(name, ".memexit.");
 }
 
-static struct km_part *part_new(struct km_side *side, enum km_part_kind kind, struct km_sec *sec, uint64_t start, uint64_t end)
+static struct km_part *part_new(struct km_side *side, enum km_part_kind kind, struct km_sec *sec, uint64_t start,
+				uint64_t end)
 {
 	struct km_part *p = km_arena_new(side->arena, struct km_part);
 
-	*p = (struct km_part){ .kind = kind, .sec = sec, .start = start, .end = end, .key = "", .order = SIZE_MAX };
+	*p = (struct km_part){.kind = kind, .sec = sec, .start = start, .end = end, .key = "", .order = SIZE_MAX};
 	p->init = section_is_init(sec->name);
 	p->writable = sec->flags & SHF_WRITE;
 	p->percpu = km_starts(sec->name, ".data..percpu");
@@ -50,12 +53,12 @@ static struct km_part *part_new(struct km_side *side, enum km_part_kind kind, st
 	return p;
 }
 
-/* ---- parts from symbols ---------------------------------------------------------------------------------------------- */
+/* ---- parts from symbols ---------------------------------------------------------------------- */
 
 static bool names_a_part(const struct km_side *side, const struct km_sym *sym)
 {
-	if (!sym->sec || sym->type == STT_SECTION || sym->type == STT_FILE || km_starts(sym->name, ".L") || !*sym->name ||
-	    sym->value > sym->sec->size)
+	if (!sym->sec || sym->type == STT_SECTION || sym->type == STT_FILE || km_starts(sym->name, ".L") ||
+	    !*sym->name || sym->value > sym->sec->size)
 		return false;
 	enum km_class c = km_info_of(side, sym->sec)->class;
 
@@ -99,7 +102,7 @@ static void name_part(struct km_side *side, struct km_part *p, struct km_sym *sy
 static void parts_from_symbols(struct km_side *side)
 {
 	const km_elf *elf = side->elf;
-	km_vec(struct km_sym *) syms = { 0 };
+	km_vec(struct km_sym *) syms = {0};
 	struct km_part *cur = NULL;
 
 	for (size_t i = 0; i < elf->syms.n; i++)
@@ -113,7 +116,8 @@ static void parts_from_symbols(struct km_side *side)
 		bool prefix = same_sec && is_prefix_of(cur, s);
 
 		if (!prefix && (!same_sec || (s->value >= cur->end && s->value != cur->start)))
-			cur = part_new(side, s->type == STT_FUNC ? KM_PART_FUNC : KM_PART_DATA, s->sec, s->value, s->value);
+			cur = part_new(side, s->type == STT_FUNC ? KM_PART_FUNC : KM_PART_DATA, s->sec, s->value,
+				       s->value);
 		if (!cur->sym || prefix) {
 			name_part(side, cur, s);
 			cur->kind = s->type == STT_FUNC ? KM_PART_FUNC : KM_PART_DATA;
@@ -138,7 +142,7 @@ static void extend_unsized(struct km_secinfo *info)
 	}
 }
 
-/* ---- parts without symbols ------------------------------------------------------------------------------------------- */
+/* ---- parts without symbols ------------------------------------------------------------------- */
 
 static bool zero_unit(const uint8_t *at, uint64_t n)
 {
@@ -186,8 +190,8 @@ static bool is_anonymous(const struct km_side *side, const struct km_sec *sec)
 	       (!info->parts.n || info->parts.at[0]->kind == KM_PART_ANON);
 }
 
-/* What no symbol covers and is too large for padding. A reference just past an array must still mean the array, so padding belongs to
-   what stands before it. */
+/* What no symbol covers and is too large for padding. A reference just past an array must still mean the array, so
+   padding belongs to what stands before it. */
 static void parts_of_gaps(struct km_side *side, struct km_sec *sec)
 {
 	struct km_secinfo *info = km_info_of(side, sec);
@@ -275,4 +279,3 @@ void km_cut(struct km_side *side)
 	}
 	cut_anonymous(side);
 }
-

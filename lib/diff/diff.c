@@ -21,7 +21,7 @@ const char *km_why_text(enum km_why why)
 	return (unsigned)why < KM_COUNT(why_texts) ? why_texts[why] : "unknown";
 }
 
-/* ---- items ----------------------------------------------------------------------------------------------------------- */
+/* ---- items ----------------------------------------------------------------------------------- */
 
 static bool listed(const struct km_side *side, const struct km_part *p)
 {
@@ -41,8 +41,14 @@ static void add_item(struct km_work *w, struct km_part *p, bool patched)
 {
 	struct km_decl decl = km_decl_of(patched ? &w->patched : &w->orig, p);
 	struct km_change_item item = {
-		.name = p->sym->name, .kind = p->kind == KM_PART_FUNC ? "function" : "data", .file = in_arena(w->d, decl.file),
-		.line = decl.line, .why = p->why, .detail = p->detail, .included = p->included, .replaces = p->replaces && p->included,
+		.name = p->sym->name,
+		.kind = p->kind == KM_PART_FUNC ? "function" : "data",
+		.file = in_arena(w->d, decl.file),
+		.line = decl.line,
+		.why = p->why,
+		.detail = p->detail,
+		.included = p->included,
+		.replaces = p->replaces && p->included,
 	};
 
 	item.change = !patched ? KM_REMOVED : !p->twin ? KM_NEW : p->differs ? KM_CHANGED : KM_SAME;
@@ -67,7 +73,7 @@ static void add_items(struct km_work *w)
 			add_item(w, w->orig.parts.at[i], false);
 }
 
-/* ---- the steps ------------------------------------------------------------------------------------------------------- */
+/* ---- the steps ------------------------------------------------------------------------------- */
 
 static bool anything_travels(const struct km_side *side)
 {
@@ -99,7 +105,7 @@ static km_error *work(struct km_work *w, const km_elf *orig, const km_elf *patch
 
 km_error *km_diff_unit(const km_elf *orig, const km_elf *patched, const struct km_diff_options *opt, km_diff **ret)
 {
-	struct km_work w = { .opt = opt, .d = km_calloc(1, sizeof(km_diff)) };
+	struct km_work w = {.opt = opt, .d = km_calloc(1, sizeof(km_diff))};
 
 	w.d->arena = km_arena_create();
 	km_error *err = work(&w, orig, patched);

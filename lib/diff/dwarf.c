@@ -6,14 +6,15 @@
 
 #include <dwarf.h>
 
-static int no_debuginfo(Dwfl_Module *mod, void **data, const char *name, Dwarf_Addr base, const char *file, const char *link,
-			GElf_Word crc, char **found)
+static int no_debuginfo(Dwfl_Module *mod, void **data, const char *name, Dwarf_Addr base, const char *file,
+			const char *link, GElf_Word crc, char **found)
 {
 	(void)mod, (void)data, (void)name, (void)base, (void)file, (void)link, (void)crc, (void)found;
 	return -1;
 }
 
-/* libdwfl, since it applies the relocations of a relocatable object's DWARF and gives every section an address of its own. */
+/* libdwfl, since it applies the relocations of a relocatable object's DWARF and gives every section an address of its
+ * own. */
 static const Dwfl_Callbacks callbacks = {
 	.find_elf = dwfl_build_id_find_elf,
 	.find_debuginfo = no_debuginfo,
@@ -48,7 +49,7 @@ void km_dwarf_free(struct km_dwarf *dw)
 	free(dw);
 }
 
-/* ---- source places --------------------------------------------------------------------------------------------------- */
+/* ---- source places --------------------------------------------------------------------------- */
 
 static const char *comp_dir(Dwarf_Die *die)
 {
@@ -63,7 +64,7 @@ static const char *comp_dir(Dwarf_Die *die)
 struct km_decl km_dwarf_decl(struct km_dwarf *dw, Dwarf_Die *die)
 {
 	const char *file = dwarf_decl_file(die), *dir = comp_dir(die);
-	struct km_decl decl = { 0 };
+	struct km_decl decl = {0};
 	int line = 0;
 
 	if (!file || dwarf_decl_line(die, &line))
@@ -79,7 +80,7 @@ struct km_decl km_dwarf_decl(struct km_dwarf *dw, Dwarf_Die *die)
 	return decl;
 }
 
-/* ---- which DIE stands for which place -------------------------------------------------------------------------------- */
+/* ---- which DIE stands for which place -------------------------------------------------------- */
 
 static const char *place_key(char buffer[static 48], unsigned section, uint64_t offset)
 {
@@ -144,17 +145,10 @@ static void visit(struct km_dwarf *dw, Dwarf_Die *parent, const char *scope, uns
 			record_function(dw, &die);
 			visit(dw, &die, dwarf_diename(&die), depth + 1);
 			break;
-		case DW_TAG_inlined_subroutine:
-			visit(dw, &die, dwarf_diename(&die), depth + 1);
-			break;
-		case DW_TAG_lexical_block:
-			visit(dw, &die, scope, depth + 1);
-			break;
-		case DW_TAG_variable:
-			record_variable(dw, &die, scope);
-			break;
-		default:
-			break;
+		case DW_TAG_inlined_subroutine: visit(dw, &die, dwarf_diename(&die), depth + 1); break;
+		case DW_TAG_lexical_block: visit(dw, &die, scope, depth + 1); break;
+		case DW_TAG_variable: record_variable(dw, &die, scope); break;
+		default: break;
 		}
 	} while (!dwarf_siblingof(&die, &die));
 }
@@ -182,7 +176,7 @@ struct km_decl km_decl_of(struct km_side *side, const struct km_part *part)
 	char key[48];
 
 	if (!dw)
-		return (struct km_decl){ 0 };
+		return (struct km_decl){0};
 	decl = km_map_get(dw->decls, place_key(key, part->sec->file_index, part->sym ? part->sym->value : part->start));
-	return decl ? *decl : (struct km_decl){ 0 };
+	return decl ? *decl : (struct km_decl){0};
 }

@@ -15,18 +15,22 @@ void km_judge(struct km_work *w, struct km_judgement j)
 	km_vec_push(&w->d->judgements, j);
 }
 
-void km_judge_part(struct km_work *w, enum km_severity severity, const char *code, struct km_part *part, const char *reason,
-		   const char *next)
+void km_judge_part(struct km_work *w, enum km_severity severity, const char *code, struct km_part *part,
+		   const char *reason, const char *next)
 {
 	struct km_decl decl = km_decl_of(&w->patched, part);
 	const char *name = *km_part_name(part) ? km_part_name(part) : part->sec->name;
 
-	km_judge(w, (struct km_judgement){ .severity = severity, .code = code, .line = decl.line, .reason = reason, .next = next,
-					   .file = decl.file ? km_arena_strdup(w->d->arena, decl.file) : NULL,
-					   .subject = km_arena_strdup(w->d->arena, name) });
+	km_judge(w, (struct km_judgement){.severity = severity,
+					  .code = code,
+					  .line = decl.line,
+					  .reason = reason,
+					  .next = next,
+					  .file = decl.file ? km_arena_strdup(w->d->arena, decl.file) : NULL,
+					  .subject = km_arena_strdup(w->d->arena, name)});
 }
 
-/* ---- data ------------------------------------------------------------------------------------------------------------ */
+/* ---- data ------------------------------------------------------------------------------------ */
 
 /* Refers to text and constants only: a copy means the same as the original. */
 static bool is_plain_table(const struct km_part *p)
@@ -51,15 +55,17 @@ static bool only_functions_use(const struct km_part *p)
 
 static bool can_renew(const struct km_part *p)
 {
-	return !p->writable && !p->twin->writable && !p->percpu && p->sym->bind == STB_LOCAL && p->twin->sym->bind == STB_LOCAL &&
-	       is_plain_table(p) && is_plain_table(p->twin) && only_functions_use(p) && only_functions_use(p->twin);
+	return !p->writable && !p->twin->writable && !p->percpu && p->sym->bind == STB_LOCAL &&
+	       p->twin->sym->bind == STB_LOCAL && is_plain_table(p) && is_plain_table(p->twin) &&
+	       only_functions_use(p) && only_functions_use(p->twin);
 }
 
 static const char *data_reason(struct km_work *w, const struct km_part *p)
 {
 	unsigned long long was = p->twin->end - p->twin->start, is = p->end - p->start;
-	const char *kept = p->writable ? "the running kernel holds its current value" :
-			   p->sym->bind != STB_LOCAL ? "other files use it too" : "others hold pointers to it";
+	const char *kept = p->writable		       ? "the running kernel holds its current value"
+			   : p->sym->bind != STB_LOCAL ? "other files use it too"
+						       : "others hold pointers to it";
 
 	if (was != is)
 		return km_arena_printf(w->d->arena, "its size changed from %llu to %llu bytes, and %s", was, is, kept);
@@ -81,10 +87,12 @@ static void judge_datum(struct km_work *w, struct km_part *p)
 		p->renewed = true;
 		return;
 	}
-	km_judge_part(w, keep ? KM_RISK : KM_REFUSE, "data-changed", p, data_reason(w, p),
-		      keep		   ? "its old value is kept, as you asked; write the new one in a callback if it matters" :
-		      w->opt->allow_data   ? "put what is new into a new variable or a shadow variable" :
-					     "set the new value in a pre-patch callback, or allow changed data to keep the old value");
+	km_judge_part(
+		w, keep ? KM_RISK : KM_REFUSE, "data-changed", p, data_reason(w, p),
+		keep ? "its old value is kept, as you asked; write the new one in a callback if it matters"
+		: w->opt->allow_data
+			? "put what is new into a new variable or a shadow variable"
+			: "set the new value in a pre-patch callback, or allow changed data to keep the old value");
 }
 
 void km_judge_data(struct km_work *w)
@@ -92,17 +100,18 @@ void km_judge_data(struct km_work *w)
 	for (size_t i = 0; i < w->patched.parts.n; i++) {
 		struct km_part *p = w->patched.parts.at[i];
 
-		if (p->kind == KM_PART_DATA && p->twin && p->differs && km_info_of(&w->patched, p->sec)->class != KM_CLASS_CODE)
+		if (p->kind == KM_PART_DATA && p->twin && p->differs &&
+		    km_info_of(&w->patched, p->sec)->class != KM_CLASS_CODE)
 			judge_datum(w, p);
 	}
 }
 
-/* ---- functions ------------------------------------------------------------------------------------------------------- */
+/* ---- functions ------------------------------------------------------------------------------- */
 
 static bool starts_a_thread(const char *name)
 {
-	return km_starts(name, "kthread_create_on_") || km_starts(name, "kthread_run_on_") || !strcmp(name, "kernel_thread") ||
-	       !strcmp(name, "user_mode_thread");
+	return km_starts(name, "kthread_create_on_") || km_starts(name, "kthread_run_on_") ||
+	       !strcmp(name, "kernel_thread") || !strcmp(name, "user_mode_thread");
 }
 
 /* Its address is loaded shortly before a call that starts a thread. */
@@ -116,7 +125,8 @@ static const struct km_part *thread_starter(const struct km_part *p)
 		for (size_t i = 0; i < user->n_refs; i++) {
 			if (user->refs[i].to.part != p || km_ref_is_direct(user, &user->refs[i]))
 				continue;
-			for (size_t k = i + 1; k < user->n_refs && user->refs[k].rel->offset - user->refs[i].rel->offset <= NEAR; k++)
+			for (size_t k = i + 1;
+			     k < user->n_refs && user->refs[k].rel->offset - user->refs[i].rel->offset <= NEAR; k++)
 				if (!user->refs[k].to.part && starts_a_thread(user->refs[k].to.sym->name))
 					return user;
 		}
@@ -136,8 +146,10 @@ static bool leaves(const struct km_side *side, const struct km_part *p)
 		    (!ref->to.part || (ref->to.part != p && ref->to.part != p->cold)))
 			return true;
 	}
-	/* 0xc3 may be a part of another instruction: then a function that never returns goes unnoticed, which is no harm. */
-	return !p->sec->data || memchr(p->sec->data + p->start, 0xc3, p->end - p->start) || (p->cold && leaves(side, p->cold));
+	/* 0xc3 may be a part of another instruction: then a function that never returns goes unnoticed, which is no
+	 * harm. */
+	return !p->sec->data || memchr(p->sec->data + p->start, 0xc3, p->end - p->start) ||
+	       (p->cold && leaves(side, p->cold));
 }
 
 static void judge_no_fentry(struct km_work *w, struct km_part *p)
@@ -148,8 +160,11 @@ static void judge_no_fentry(struct km_work *w, struct km_part *p)
 	if (km_callers_stand_in(p))
 		return;
 	km_judge_part(w, KM_REFUSE, "no-fentry", p,
-		      special ? km_arena_printf(w->d->arena, "it lives in %s, where nothing may be traced, so it cannot be redirected", sec) :
-				"it is compiled without a place for ftrace (notrace, or a file that is not traced), so it cannot be redirected",
+		      special ? km_arena_printf(
+					w->d->arena,
+					"it lives in %s, where nothing may be traced, so it cannot be redirected", sec)
+			      : "it is compiled without a place for ftrace (notrace, or a file that is not traced), so "
+				"it cannot be redirected",
 		      "change the traceable functions that call it instead");
 }
 
@@ -157,10 +172,11 @@ static void judge_init(struct km_work *w, struct km_part *p)
 {
 	bool leaving = km_starts(p->sec->name, ".exit.");
 
-	km_judge_part(w, KM_NOTE, "init-function", p,
-		      leaving ? "it runs only when its module is removed; it is left out" :
-				"it ran at boot or module load and is gone; it is left out and has no effect until then",
-		      "nothing: the change takes effect at the next boot or load");
+	km_judge_part(
+		w, KM_NOTE, "init-function", p,
+		leaving ? "it runs only when its module is removed; it is left out"
+			: "it ran at boot or module load and is gone; it is left out and has no effect until then",
+		"nothing: the change takes effect at the next boot or load");
 }
 
 static void judge_function(struct km_work *w, struct km_part *p)
@@ -174,7 +190,8 @@ static void judge_function(struct km_work *w, struct km_part *p)
 	if (p->parent)
 		return;
 	if (p->tracing) {
-		km_judge_part(w, KM_RISK, "trace-event", p, "it only feeds a trace event and cannot be redirected; it is left out",
+		km_judge_part(w, KM_RISK, "trace-event", p,
+			      "it only feeds a trace event and cannot be redirected; it is left out",
 			      "expect the event to be recorded as before until the next boot");
 		return;
 	}
@@ -185,12 +202,16 @@ static void judge_function(struct km_work *w, struct km_part *p)
 	starter = thread_starter(p->twin);
 	if (starter)
 		km_judge_part(w, KM_RISK, "kthread-loop", p,
-			      km_arena_printf(w->d->arena, "%s runs it as a kernel thread: the transition waits until the thread leaves it",
-					      km_part_name(starter)),
+			      km_arena_printf(
+				      w->d->arena,
+				      "%s runs it as a kernel thread: the transition waits until the thread leaves it",
+				      km_part_name(starter)),
 			      "move the change into a function that the loop calls");
 	else if (!leaves(&w->orig, p->twin))
-		km_judge_part(w, KM_RISK, "noreturn", p, "it never returns: a task that is in it keeps the old code, and the transition waits for it",
-			      "move the change into a function that it calls");
+		km_judge_part(
+			w, KM_RISK, "noreturn", p,
+			"it never returns: a task that is in it keeps the old code, and the transition waits for it",
+			"move the change into a function that it calls");
 }
 
 static void judge_new_callback(struct km_work *w, struct km_part *p)
@@ -199,9 +220,12 @@ static void judge_new_callback(struct km_work *w, struct km_part *p)
 		if (!p->users.at[i].part->included || p->users.at[i].direct)
 			continue;
 		km_judge_part(w, KM_NOTE, "new-callback", p,
-			      km_arena_printf(w->d->arena, "%s takes the address of this new function; a stored pointer dangles once the patch is removed",
+			      km_arena_printf(w->d->arena,
+					      "%s takes the address of this new function; a stored pointer dangles "
+					      "once the patch is removed",
 					      km_part_name(p->users.at[i].part)),
-			      "make sure that nothing holds the pointer after an unload (timers, work items, registered operations)");
+			      "make sure that nothing holds the pointer after an unload (timers, work items, "
+			      "registered operations)");
 		return;
 	}
 }
@@ -220,7 +244,7 @@ void km_judge_functions(struct km_work *w)
 	}
 }
 
-/* ---- registrations --------------------------------------------------------------------------------------------------- */
+/* ---- registrations --------------------------------------------------------------------------- */
 
 static bool announces(const struct km_special *s)
 {
@@ -241,7 +265,8 @@ static uint64_t registered(const struct km_side *side, const struct km_special *
 static const char *announced_name(const char *name)
 {
 	static const char *const prefixes[] = {
-		"__ksymtab_", "__kstrtabns_", "__kstrtab_", "__crc_", "__param_str_", "__param_", "__tracepoint_", "__tpstrtab_", "__event_",
+		"__ksymtab_", "__kstrtabns_",  "__kstrtab_",  "__crc_",	  "__param_str_",
+		"__param_",   "__tracepoint_", "__tpstrtab_", "__event_",
 	};
 
 	for (size_t i = 0; i < KM_COUNT(prefixes); i++)
@@ -275,7 +300,7 @@ void km_judge_registrations(struct km_work *w)
 
 		if (about && w->patched.by_sym[about->index])
 			p = w->patched.by_sym[about->index];
-		struct km_decl decl = p ? km_decl_of(&w->patched, p) : (struct km_decl){ 0 };
+		struct km_decl decl = p ? km_decl_of(&w->patched, p) : (struct km_decl){0};
 
 		km_judge(w, (struct km_judgement){
 				    .severity = KM_RISK,
@@ -284,12 +309,13 @@ void km_judge_registrations(struct km_work *w)
 				    .line = decl.line,
 				    .subject = km_arena_strdup(w->d->arena, subject),
 				    .reason = s->note,
-				    .next = "leave it out of the patch, or expect it to appear with the next boot or load only",
+				    .next = "leave it out of the patch, or expect it to appear with the next boot or "
+					    "load only",
 			    });
 	}
 }
 
-/* ---- sections that nobody knows -------------------------------------------------------------------------------------- */
+/* ---- sections that nobody knows -------------------------------------------------------------- */
 
 void km_judge_unknown(struct km_work *w)
 {
@@ -303,10 +329,12 @@ void km_judge_unknown(struct km_work *w)
 
 			if (!to || to->kind != KM_PART_FUNC || !to->included)
 				continue;
-			km_judge_part(w, KM_REFUSE, "unknown-section", p,
-				      km_arena_printf(w->d->arena, "section %s refers to %s, and the purpose of that section is not known",
-						      p->sec->name, km_part_name(to)),
-				      "report the section's name and the source line; the change cannot be proved safe");
+			km_judge_part(
+				w, KM_REFUSE, "unknown-section", p,
+				km_arena_printf(w->d->arena,
+						"section %s refers to %s, and the purpose of that section is not known",
+						p->sec->name, km_part_name(to)),
+				"report the section's name and the source line; the change cannot be proved safe");
 			break;
 		}
 	}

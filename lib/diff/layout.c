@@ -2,10 +2,10 @@
 /*
  * layout.c - structures and unions whose layout changed.
  *
- * Objects of the old layout live in the running kernel, so new code must not see them with another one. Each named type is hashed (size,
- * members, their places and types by size); only where hashes differ are members looked at one by one.
- * A member in what was padding keeps all else in place; but existing objects hold rubbish there: a risk. A type of this file that is only
- * ever a local variable has no objects that outlive a call: a risk too, not a refusal.
+ * Objects of the old layout live in the running kernel, so new code must not see them with another one. Each named type
+ * is hashed (size, members, their places and types by size); only where hashes differ are members looked at one by one.
+ * A member in what was padding keeps all else in place; but existing objects hold rubbish there: a risk. A type of this
+ * file that is only ever a local variable has no objects that outlive a call: a risk too, not a refusal.
  */
 #include "debuginfo.h"
 
@@ -14,9 +14,9 @@
 enum { MAX_NESTING = 32 };
 
 struct member {
-	const char *name; /* "" for anonymous */
+	const char *name;	 /* "" for anonymous */
 	uint64_t bit, bits_wide; /* bits_wide: of a bit field, else 0 */
-	uint64_t type;    /* hash */
+	uint64_t type;		 /* hash */
 	unsigned line;
 };
 typedef km_vec(struct member) member_list;
@@ -48,7 +48,7 @@ static uint64_t number(Dwarf_Die *die, unsigned name, uint64_t otherwise)
 	return dwarf_attr(die, name, &attr) && !dwarf_formudata(&attr, &value) ? value : otherwise;
 }
 
-/* ---- types as numbers ------------------------------------------------------------------------------------------------ */
+/* ---- types as numbers ------------------------------------------------------------------------ */
 
 static uint64_t hash_members(Dwarf_Die *die, unsigned depth);
 
@@ -71,7 +71,8 @@ static uint64_t hash_type_of(Dwarf_Die *die, unsigned depth)
 	Dwarf_Attribute attr;
 	Dwarf_Die type, peeled;
 
-	if (depth > MAX_NESTING || !dwarf_attr(die, DW_AT_type, &attr) || !dwarf_formref_die(&attr, &type) || dwarf_peel_type(&type, &peeled))
+	if (depth > MAX_NESTING || !dwarf_attr(die, DW_AT_type, &attr) || !dwarf_formref_die(&attr, &type) ||
+	    dwarf_peel_type(&type, &peeled))
 		return 1;
 	int tag = dwarf_tag(&peeled);
 	uint64_t h = mix(tag, number(&peeled, DW_AT_byte_size, 0));
@@ -79,13 +80,11 @@ static uint64_t hash_type_of(Dwarf_Die *die, unsigned depth)
 	switch (tag) {
 	case DW_TAG_structure_type:
 	case DW_TAG_union_type:
-		return dwarf_diename(&peeled) ? mix_text(h, dwarf_diename(&peeled)) : mix(h, hash_members(&peeled, depth + 1));
-	case DW_TAG_array_type:
-		return mix(hash_array(h, &peeled), hash_type_of(&peeled, depth + 1));
-	case DW_TAG_base_type:
-		return mix(h, number(&peeled, DW_AT_encoding, 0));
-	default:
-		return h;
+		return dwarf_diename(&peeled) ? mix_text(h, dwarf_diename(&peeled))
+					      : mix(h, hash_members(&peeled, depth + 1));
+	case DW_TAG_array_type: return mix(hash_array(h, &peeled), hash_type_of(&peeled, depth + 1));
+	case DW_TAG_base_type: return mix(h, number(&peeled, DW_AT_encoding, 0));
+	default: return h;
 	}
 }
 
@@ -93,7 +92,7 @@ static struct member member_of(Dwarf_Die *die, unsigned depth)
 {
 	const char *name = dwarf_diename(die);
 	int line = 0;
-	struct member m = { .name = name ? name : "", .bits_wide = number(die, DW_AT_bit_size, 0) };
+	struct member m = {.name = name ? name : "", .bits_wide = number(die, DW_AT_bit_size, 0)};
 
 	m.bit = number(die, DW_AT_data_bit_offset, 8 * number(die, DW_AT_data_member_location, 0));
 	m.type = hash_type_of(die, depth);
@@ -161,7 +160,7 @@ static km_map *types_of(struct km_dwarf *dw)
 	return types;
 }
 
-/* ---- what changed in one type ---------------------------------------------------------------------------------------- */
+/* ---- what changed in one type ---------------------------------------------------------------- */
 
 static const struct member *find_member(const member_list *list, const struct member *like, size_t index)
 {
@@ -181,7 +180,7 @@ struct finding {
 
 static struct finding compare_members(km_arena *arena, const member_list *was, const member_list *is)
 {
-	struct finding f = { .only_added = true };
+	struct finding f = {.only_added = true};
 
 	for (size_t i = 0; i < was->n; i++) {
 		const struct member *a = &was->at[i], *b = find_member(is, a, i);
@@ -193,10 +192,11 @@ static struct finding compare_members(km_arena *arena, const member_list *was, c
 		if (f.text)
 			continue;
 		f.line = b ? b->line : 0;
-		f.text = !b ? km_arena_printf(arena, "member %s is gone", name) :
-			 a->bit != b->bit ? km_arena_printf(arena, "member %s moved from offset %llu to %llu", name, (unsigned long long)a->bit / 8,
-							    (unsigned long long)b->bit / 8) :
-					    km_arena_printf(arena, "member %s has another type", name);
+		f.text = !b ? km_arena_printf(arena, "member %s is gone", name)
+			 : a->bit != b->bit
+				 ? km_arena_printf(arena, "member %s moved from offset %llu to %llu", name,
+						   (unsigned long long)a->bit / 8, (unsigned long long)b->bit / 8)
+				 : km_arena_printf(arena, "member %s has another type", name);
 	}
 	/* An added member is the cause where others moved. */
 	for (size_t i = 0; i < is->n; i++) {
@@ -205,14 +205,14 @@ static struct finding compare_members(km_arena *arena, const member_list *was, c
 		if (find_member(was, b, i))
 			continue;
 		f.line = b->line;
-		f.text = km_arena_printf(arena, "member %s was added at offset %llu", *b->name ? b->name : "without a name",
-					 (unsigned long long)b->bit / 8);
+		f.text = km_arena_printf(arena, "member %s was added at offset %llu",
+					 *b->name ? b->name : "without a name", (unsigned long long)b->bit / 8);
 		break;
 	}
 	return f;
 }
 
-/* ---- does anything outlive a call ------------------------------------------------------------------------------------ */
+/* ---- does anything outlive a call ------------------------------------------------------------ */
 
 struct uses {
 	Dwarf_Off type;
@@ -250,8 +250,9 @@ static void find_uses(Dwarf_Die *parent, struct uses *u, bool in_function, unsig
 		if (tag == DW_TAG_member && leads_to(&die, u->type, true))
 			u->elsewhere = true;
 		if (tag == DW_TAG_variable && leads_to(&die, u->type, false)) {
-			bool stays = dwarf_attr_integrate(&die, DW_AT_location, &attr) && dwarf_whatform(&attr) == DW_FORM_exprloc &&
-				     !dwarf_getlocation(&attr, &ops, &n) && n && ops[0].atom == DW_OP_addr;
+			bool stays = dwarf_attr_integrate(&die, DW_AT_location, &attr) &&
+				     dwarf_whatform(&attr) == DW_FORM_exprloc && !dwarf_getlocation(&attr, &ops, &n) &&
+				     n && ops[0].atom == DW_OP_addr;
 
 			*(in_function && !stays ? &u->local : &u->elsewhere) = true;
 		}
@@ -261,7 +262,7 @@ static void find_uses(Dwarf_Die *parent, struct uses *u, bool in_function, unsig
 
 static bool is_only_local(struct km_work *w, struct km_dwarf *dw, Dwarf_Die *die, const char *file)
 {
-	struct uses u = { .type = dwarf_dieoffset(die) };
+	struct uses u = {.type = dwarf_dieoffset(die)};
 	Dwarf_Die unit;
 
 	if (!file || !w->opt->unit || strcmp(file, w->opt->unit) || !dwarf_diecu(die, &unit, NULL, NULL))
@@ -271,12 +272,12 @@ static bool is_only_local(struct km_work *w, struct km_dwarf *dw, Dwarf_Die *die
 	return u.local && !u.elsewhere;
 }
 
-/* ---- judgement ------------------------------------------------------------------------------------------------------- */
+/* ---- judgement ------------------------------------------------------------------------------- */
 
 static void judge_type(struct km_work *w, struct km_dwarf *dw, struct type *was, struct type *is)
 {
 	km_arena *arena = w->d->arena;
-	member_list a = { 0 }, b = { 0 };
+	member_list a = {0}, b = {0};
 	uint64_t was_size = number(&was->die, DW_AT_byte_size, 0), is_size = number(&is->die, DW_AT_byte_size, 0);
 	struct km_decl decl = km_dwarf_decl(dw, &is->die);
 	const char *name = dwarf_diename(&is->die);
@@ -287,21 +288,24 @@ static void judge_type(struct km_work *w, struct km_dwarf *dw, struct type *was,
 	struct finding f = compare_members(arena, &a, &b);
 
 	padding = f.only_added && was_size == is_size && dwarf_tag(&was->die) == dwarf_tag(&is->die);
-	char *size = was_size == is_size ? "" : km_arena_printf(arena, ", its size changed from %llu to %llu bytes",
-								(unsigned long long)was_size, (unsigned long long)is_size);
-	const char *why = padding ? "it lies in former padding, and existing objects hold no value there" :
-			  local	  ? "only local variables are of this type, so no object outlives a call" :
-				    "objects of the old layout live in the running kernel";
+	char *size = was_size == is_size ? ""
+					 : km_arena_printf(arena, ", its size changed from %llu to %llu bytes",
+							   (unsigned long long)was_size, (unsigned long long)is_size);
+	const char *why = padding ? "it lies in former padding, and existing objects hold no value there"
+			  : local ? "only local variables are of this type, so no object outlives a call"
+				  : "objects of the old layout live in the running kernel";
 
-	km_judge(w, (struct km_judgement){
-			    .severity = w->opt->allow_layout || padding || local ? KM_RISK : KM_REFUSE,
-			    .code = "type-layout",
-			    .file = decl.file ? km_arena_strdup(arena, decl.file) : NULL,
-			    .line = f.line ? f.line : decl.line,
-			    .subject = km_arena_printf(arena, "%s %s", dwarf_tag(&is->die) == DW_TAG_union_type ? "union" : "struct", name),
-			    .reason = km_arena_printf(arena, "%s%s: %s", f.text ? f.text : "its kind changed", size, why),
-			    .next = "add the member through a shadow variable",
-		    });
+	km_judge(w,
+		 (struct km_judgement){
+			 .severity = w->opt->allow_layout || padding || local ? KM_RISK : KM_REFUSE,
+			 .code = "type-layout",
+			 .file = decl.file ? km_arena_strdup(arena, decl.file) : NULL,
+			 .line = f.line ? f.line : decl.line,
+			 .subject = km_arena_printf(
+				 arena, "%s %s", dwarf_tag(&is->die) == DW_TAG_union_type ? "union" : "struct", name),
+			 .reason = km_arena_printf(arena, "%s%s: %s", f.text ? f.text : "its kind changed", size, why),
+			 .next = "add the member through a shadow variable",
+		 });
 	km_vec_free(&a);
 	km_vec_free(&b);
 }

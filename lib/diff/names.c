@@ -6,7 +6,8 @@
 
 #include <ctype.h>
 
-/* Digits between a dot and the next dot or the end are the compiler's: "foo.isra.0.cold" and "count.12". __UNIQUE_ID_x123 ends in
+/* Digits between a dot and the next dot or the end are the compiler's: "foo.isra.0.cold" and "count.12".
+   __UNIQUE_ID_x123 ends in
    __COUNTER__. */
 char *km_name_key(km_arena *arena, const char *name)
 {
@@ -42,7 +43,8 @@ bool km_name_static_local(const char *name)
 /* Made by TRACE_EVENT(), notrace by design, called by the tracing core through pointers in the event's class. */
 bool km_name_is_tracing(const char *name)
 {
-	static const char *const prefixes[] = { "perf_trace_", "trace_event_raw_event_", "trace_raw_output_", "__bpf_trace_", "__traceiter_" };
+	static const char *const prefixes[] = {"perf_trace_", "trace_event_raw_event_", "trace_raw_output_",
+					       "__bpf_trace_", "__traceiter_"};
 
 	for (size_t i = 0; i < KM_COUNT(prefixes); i++)
 		if (km_starts(name, prefixes[i]))
@@ -52,10 +54,12 @@ bool km_name_is_tracing(const char *name)
 
 /* State of a single call site or text made from its place: a patched function brings its own. */
 static const char *const never_same[] = {
-	"__key", "__warned", "__already_done", "__func__", "__FUNCTION__", "__PRETTY_FUNCTION__", "_rs", "CSWTCH", "__verbose",
-	"descriptor", "_entry", "_entry_ptr", "__msg", "____fmt", "__print_once",
+	"__key", "__warned", "__already_done", "__func__",   "__FUNCTION__", "__PRETTY_FUNCTION__",
+	"_rs",	 "CSWTCH",   "__verbose",      "descriptor", "_entry",	     "_entry_ptr",
+	"__msg", "____fmt",  "__print_once",
 };
-static const char *const never_same_sections[] = { ".data.once", ".data..once", "__verbose", "__dyndbg", ".printk_index" };
+static const char *const never_same_sections[] = {".data.once", ".data..once", "__verbose", "__dyndbg",
+						  ".printk_index"};
 
 bool km_name_never_same(const char *name, const char *section)
 {

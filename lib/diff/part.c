@@ -4,7 +4,7 @@
  */
 #include "part.h"
 
-/* ---- references ------------------------------------------------------------------------------------------------------ */
+/* ---- references ------------------------------------------------------------------------------ */
 
 const struct km_rel *km_rels_in(const struct km_sec *sec, uint64_t start, uint64_t end, size_t *n)
 {
@@ -33,7 +33,8 @@ bool km_rel_is_branch(const struct km_sec *sec, const struct km_rel *rel)
 
 	if (!(sec->flags & SHF_EXECINSTR) || !code || at < 1)
 		return false;
-	return code[at - 1] == 0xe8 || code[at - 1] == 0xe9 || (at >= 2 && code[at - 2] == 0x0f && (code[at - 1] & 0xf0) == 0x80);
+	return code[at - 1] == 0xe8 || code[at - 1] == 0xe9 ||
+	       (at >= 2 && code[at - 2] == 0x0f && (code[at - 1] & 0xf0) == 0x80);
 }
 
 unsigned km_pc_bias(const struct km_side *side, const struct km_sec *sec, const struct km_rel *rel)
@@ -72,7 +73,7 @@ static int64_t part_origin(const struct km_part *p)
 
 struct km_target km_target_of(const struct km_side *side, const struct km_sec *sec, const struct km_rel *rel)
 {
-	struct km_target t = { .sym = rel->sym, .offset = (int64_t)((uint64_t)rel->addend + km_pc_bias(side, sec, rel)) };
+	struct km_target t = {.sym = rel->sym, .offset = (int64_t)((uint64_t)rel->addend + km_pc_bias(side, sec, rel))};
 
 	if (!rel->sym->sec)
 		return t;
@@ -115,7 +116,7 @@ static void add_user(struct km_part *to, struct km_part *from, bool direct)
 		to->users.at[to->users.n - 1].direct &= direct;
 		return;
 	}
-	km_vec_push(&to->users, (struct km_user){ from, direct });
+	km_vec_push(&to->users, (struct km_user){from, direct});
 }
 
 static bool same_family(const struct km_part *a, const struct km_part *b)
@@ -129,7 +130,7 @@ static void resolve_refs(struct km_side *side, struct km_part *p)
 
 	p->refs = p->n_refs ? km_arena_alloc(side->arena, p->n_refs * sizeof(*p->refs)) : NULL;
 	for (size_t i = 0; i < p->n_refs; i++) {
-		p->refs[i] = (struct km_ref){ &rels[i], km_target_of(side, p->sec, &rels[i]) };
+		p->refs[i] = (struct km_ref){&rels[i], km_target_of(side, p->sec, &rels[i])};
 		if (p->refs[i].to.part && !same_family(p->refs[i].to.part, p))
 			add_user(p->refs[i].to.part, p, km_ref_is_direct(p, &p->refs[i]));
 	}
@@ -149,7 +150,7 @@ static void entry_users(struct km_side *side)
 	}
 }
 
-/* ---- what parts are -------------------------------------------------------------------------------------------------- */
+/* ---- what parts are -------------------------------------------------------------------------- */
 
 static bool has_fentry(const struct km_side *side, const struct km_part *p)
 {
@@ -196,7 +197,7 @@ static uint64_t mix(uint64_t h, const void *bytes, size_t n)
 
 static uint64_t hash_ref(uint64_t h, const struct km_part *from, const struct km_ref *ref)
 {
-	uint64_t facts[3] = { ref->rel->offset - from->start, ref->rel->type, (uint64_t)ref->to.offset };
+	uint64_t facts[3] = {ref->rel->offset - from->start, ref->rel->type, (uint64_t)ref->to.offset};
 	const struct km_part *to = ref->to.part;
 	const char *name = to ? to->key : ref->to.sym->name;
 
@@ -259,7 +260,7 @@ static int by_order(const void *pa, const void *pb)
 
 km_error *km_side_init(struct km_side *side, const km_elf *elf, const char *path)
 {
-	*side = (struct km_side){ .elf = elf, .path = path, .arena = km_arena_create() };
+	*side = (struct km_side){.elf = elf, .path = path, .arena = km_arena_create()};
 	side->secs = km_calloc(elf->secs.n + 1, sizeof(*side->secs));
 	side->by_sym = km_calloc(elf->syms.n + 1, sizeof(*side->by_sym));
 	km_cut(side);
@@ -298,5 +299,5 @@ void km_side_free(struct km_side *side)
 	km_vec_free(&side->entries);
 	km_dwarf_free(side->dwarf);
 	km_arena_destroy(side->arena);
-	*side = (struct km_side){ 0 };
+	*side = (struct km_side){0};
 }

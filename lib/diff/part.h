@@ -2,9 +2,9 @@
 /*
  * part.h - one object cut into parts: what can be compared, referred to and carried by itself.
  *
- * A part is a function, a named datum, a string, a constant, or a stretch without a symbol. References are normalised to
- * (part, offset): section symbols and label names do not matter any more. Entries of special sections hang on the part that their
- * deciding relocation points at.
+ * A part is a function, a named datum, a string, a constant, or a stretch without a symbol. References are normalised
+ * to (part, offset): section symbols and label names do not matter any more. Entries of special sections hang on the
+ * part that their deciding relocation points at.
  */
 #ifndef KMEND_DIFF_PART_H
 #define KMEND_DIFF_PART_H
@@ -17,7 +17,7 @@ enum km_class {
 	KM_CLASS_DATA,
 	KM_CLASS_STRINGS, /* SHF_MERGE | SHF_STRINGS */
 	KM_CLASS_CONSTS,  /* SHF_MERGE, entries of entsize */
-	KM_CLASS_TABLE,   /* special: entries */
+	KM_CLASS_TABLE,	  /* special: entries */
 	KM_CLASS_CHUNKS,  /* special: code and data cut at the places referred to */
 	KM_CLASS_DROPPED, /* special: never travels */
 	KM_CLASS_UNKNOWN, /* allocated, and nobody knows what it is for */
@@ -30,7 +30,7 @@ struct km_part;
 struct km_target {
 	struct km_part *part; /* NULL: not defined in this object */
 	struct km_sym *sym;   /* the relocation's own symbol */
-	int64_t offset;       /* from the part's main symbol or start; without part, from sym */
+	int64_t offset;	      /* from the part's main symbol or start; without part, from sym */
 };
 
 struct km_ref {
@@ -56,30 +56,30 @@ struct km_part {
 	enum km_part_kind kind;
 	struct km_sec *sec;
 	uint64_t start, end;
-	struct km_sym *sym;    /* main symbol; NULL for strings, constants and stretches */
-	const char *key;       /* name without the numbers that a compiler gives; "" when unnamed */
-	uint64_t hash;         /* of the content with the keys of what it refers to */
-	size_t order;          /* symbol index, or the place in the list */
+	struct km_sym *sym; /* main symbol; NULL for strings, constants and stretches */
+	const char *key;    /* name without the numbers that a compiler gives; "" when unnamed */
+	uint64_t hash;	    /* of the content with the keys of what it refers to */
+	size_t order;	    /* symbol index, or the place in the list */
 	struct km_ref *refs;
 	size_t n_refs;
 	km_vec(struct km_user) users; /* not itself, nor its own fragment or parent */
 	km_vec(struct km_entry *) entries;
 	struct km_part *parent; /* of a .cold fragment */
-	struct km_part *cold;   /* the fragment of a parent */
-	struct km_part *twin;   /* on the other side */
-	bool init;       /* in a section that is freed or gone after boot */
+	struct km_part *cold;	/* the fragment of a parent */
+	struct km_part *twin;	/* on the other side */
+	bool init;		/* in a section that is freed or gone after boot */
 	bool writable;
 	bool percpu;
 	bool never_same; /* never shared with the other side */
-	bool labels;     /* read-only table of places inside one function */
+	bool labels;	 /* read-only table of places inside one function */
 	bool by_content; /* compared by content and copied, not shared */
 	bool fentry;
-	bool tracing;    /* feeds a trace event and nothing else */
-	bool busy;       /* being compared: a cycle counts as equal */
+	bool tracing;		  /* feeds a trace event and nothing else */
+	bool busy;		  /* being compared: a cycle counts as equal */
 	struct km_part *equal_to; /* proved to have the same content */
 	/* decisions, on the patched side */
-	bool differs;    /* from its twin */
-	bool renewed;    /* existing read-only data with new content: travels as a new copy */
+	bool differs; /* from its twin */
+	bool renewed; /* existing read-only data with new content: travels as a new copy */
 	bool included, replaces;
 	enum km_why why;
 	const char *detail;
@@ -92,7 +92,7 @@ struct km_part {
 struct km_secinfo {
 	enum km_class class;
 	const struct km_special *special;
-	uint64_t entry; /* bytes of one entry of a table */
+	uint64_t entry;			/* bytes of one entry of a table */
 	km_vec(struct km_part *) parts; /* by start */
 };
 
@@ -101,11 +101,11 @@ struct km_dwarf;
 struct km_side {
 	const km_elf *elf;
 	km_arena *arena;
-	const char *path; /* for DWARF, or NULL */
+	const char *path;	/* for DWARF, or NULL */
 	struct km_dwarf *dwarf; /* read when first asked for */
 	bool dwarf_tried;
-	struct km_secinfo *secs;  /* by section index */
-	struct km_part **by_sym;  /* by symbol index */
+	struct km_secinfo *secs; /* by section index */
+	struct km_part **by_sym; /* by symbol index */
 	km_vec(struct km_part *) parts;
 	km_vec(struct km_entry *) entries;
 };
@@ -119,7 +119,10 @@ void km_side_free(struct km_side *side);
 struct km_part *km_part_at(const struct km_side *side, const struct km_sec *sec, int64_t pos);
 struct km_target km_target_of(const struct km_side *side, const struct km_sec *sec, const struct km_rel *rel);
 const char *km_part_name(const struct km_part *part); /* "" when unnamed */
-static inline struct km_secinfo *km_info_of(const struct km_side *side, const struct km_sec *sec) { return &side->secs[sec->index]; }
+static inline struct km_secinfo *km_info_of(const struct km_side *side, const struct km_sec *sec)
+{
+	return &side->secs[sec->index];
+}
 /* Relocations of sec with offset in [start, end). */
 const struct km_rel *km_rels_in(const struct km_sec *sec, uint64_t start, uint64_t end, size_t *n);
 /* A call or jump instruction that ends in this field. */
@@ -157,19 +160,19 @@ struct km_work { /* one km_diff_unit() */
 	km_diff *d;
 	/* Of carry.c, by index of the patched object: */
 	struct km_sec **out_secs;
-	struct km_sym **inside;  /* defined in carry */
+	struct km_sym **inside;	 /* defined in carry */
 	struct km_sym **outside; /* undefined in carry: what exists */
 };
 void km_judge(struct km_work *w, struct km_judgement j); /* adds it; file:line are the caller's; texts in d->arena */
-void km_judge_part(struct km_work *w, enum km_severity severity, const char *code, struct km_part *part, const char *reason,
-		   const char *next);
-void km_judge_data(struct km_work *w);      /* existing data that changed */
+void km_judge_part(struct km_work *w, enum km_severity severity, const char *code, struct km_part *part,
+		   const char *reason, const char *next);
+void km_judge_data(struct km_work *w);	    /* existing data that changed */
 void km_judge_functions(struct km_work *w); /* of what is to be redirected */
 void km_judge_registrations(struct km_work *w);
 void km_judge_unknown(struct km_work *w);
 void km_judge_layouts(struct km_work *w);
 void km_select_changed(struct km_work *w); /* the functions that must be replaced */
-void km_close(struct km_work *w);          /* and all that travels with them */
+void km_close(struct km_work *w);	   /* and all that travels with them */
 KM_CHECKED km_error *km_carry(struct km_work *w);
 /* Where a reference from travelling code must go: the existing function, since its address may outlive the patch. */
 bool km_ref_to_existing(const struct km_part *from, const struct km_ref *ref);

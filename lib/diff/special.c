@@ -2,8 +2,8 @@
 /*
  * special.c - the table of sections whose entries belong to code elsewhere, and how they are cut into entries.
  *
- * Sizes are those of Linux 6.1 on x86-64. A structure that grew since (struct alt_instr) is measured: the deciding relocations stand
- * one entry apart. Sources: the headers that fill each section, include/asm-generic/vmlinux.lds.h.
+ * Sizes are those of Linux 6.1 on x86-64. A structure that grew since (struct alt_instr) is measured: the deciding
+ * relocations stand one entry apart. Sources: the headers that fill each section, include/asm-generic/vmlinux.lds.h.
  */
 #include "part.h"
 
@@ -36,7 +36,7 @@ static const struct km_special table[] = {
 	{ ".sframe",                   KM_SPECIAL_REBUILT,  0, 0, "made when the module is linked" },
 	{ ".eh_frame",                 KM_SPECIAL_REBUILT,  0, 0, "the kernel does not use it" },
 	{ ".printk_index",             KM_SPECIAL_DROPPED,  8, 0, "the list of messages in debugfs stays as it was" },
-	{ "__dyndbg_classes",          KM_SPECIAL_DROPPED,  0, 0, "a new class of dynamic debug messages is not registered" },
+	{ "__dyndbg_classes",          KM_SPECIAL_DROPPED,  0, 0, "a new class of debug messages is not registered" },
 	{ "__tracepoints",             KM_SPECIAL_DROPPED,  0, 0, "a new tracepoint is not registered" },
 	{ "__tracepoints_ptrs",        KM_SPECIAL_DROPPED,  0, 0, "a new tracepoint is not registered" },
 	{ "__tracepoints_strings",     KM_SPECIAL_DROPPED,  0, 0, "a new tracepoint is not registered" },
@@ -164,12 +164,14 @@ km_error *km_special_entries(struct km_side *side, struct km_sec *sec)
 		return NULL;
 	info->entry = measure(sec, s);
 	if (!info->entry)
-		return km_error_new(KM_INPUT, "section %s (%llu bytes) does not consist of entries of %u bytes that begin with a relocation",
-				    sec->name, (unsigned long long)sec->size, s->entry);
+		return km_error_new(
+			KM_INPUT,
+			"section %s (%llu bytes) does not consist of entries of %u bytes that begin with a relocation",
+			sec->name, (unsigned long long)sec->size, s->entry);
 	for (uint64_t at = 0; at < sec->size; at += info->entry) {
 		struct km_entry *e = km_arena_new(side->arena, struct km_entry);
 
-		*e = (struct km_entry){ .kind = s, .sec = sec, .offset = at };
+		*e = (struct km_entry){.kind = s, .sec = sec, .offset = at};
 		e->size = at + info->entry > sec->size ? sec->size - at : info->entry;
 		e->rels = km_rels_in(sec, at, at + e->size, &e->n_rels);
 		const struct km_rel *rel = decider(e);

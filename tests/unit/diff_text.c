@@ -8,9 +8,10 @@ struct maker {
 	struct km_sym *fn; /* being written */
 };
 
-/* ---- pieces of an object --------------------------------------------------------------------------------------------- */
+/* ---- pieces of an object --------------------------------------------------------------------- */
 
-static struct km_sec *section(km_elf *elf, const char *name, uint32_t type, uint64_t flags, uint64_t align, uint64_t entsize)
+static struct km_sec *section(km_elf *elf, const char *name, uint32_t type, uint64_t flags, uint64_t align,
+			      uint64_t entsize)
 {
 	struct km_sec *sec = km_elf_sec(elf, name);
 
@@ -64,7 +65,7 @@ static void bytes(struct maker *m, const char *hex)
 	uint8_t b;
 
 	for (; isxdigit((unsigned char)hex[0]) && isxdigit((unsigned char)hex[1]); hex += 2) {
-		char pair[3] = { hex[0], hex[1], 0 };
+		char pair[3] = {hex[0], hex[1], 0};
 
 		b = strtoul(pair, NULL, 16);
 		km_sec_append(m->elf, m->fn->sec, &b, 1);
@@ -72,7 +73,8 @@ static void bytes(struct maker *m, const char *hex)
 }
 
 /* An instruction whose last four bytes, before `tail` more, are a field. */
-static void instruction(struct maker *m, const char *opcode, uint32_t type, struct km_sym *sym, int64_t addend, const char *tail)
+static void instruction(struct maker *m, const char *opcode, uint32_t type, struct km_sym *sym, int64_t addend,
+			const char *tail)
 {
 	bytes(m, opcode);
 	km_sec_add_rel(m->fn->sec, m->fn->sec->size, type, sym, addend);
@@ -80,9 +82,10 @@ static void instruction(struct maker *m, const char *opcode, uint32_t type, stru
 	bytes(m, tail);
 }
 
-/* An entry of a special section; '@' in the layout is a PC-relative field to the code at `pos`, '#' one to *other, '*' an 8-byte one
-   to code, 'k' an 8-byte PC-relative one to *other; two digits are a byte. */
-static void entry(struct maker *m, const char *name, const char *layout, uint64_t pos, struct km_sym *other, int64_t other_at)
+/* An entry of a special section; '@' in the layout is a PC-relative field to the code at `pos`, '#' one to *other, '*'
+   an 8-byte one to code, 'k' an 8-byte PC-relative one to *other; two digits are a byte. */
+static void entry(struct maker *m, const char *name, const char *layout, uint64_t pos, struct km_sym *other,
+		  int64_t other_at)
 {
 	struct km_sec *sec = section(m->elf, name, SHT_PROGBITS, SHF_ALLOC, 1, 0);
 	static const uint8_t zero[8];
@@ -91,21 +94,24 @@ static void entry(struct maker *m, const char *name, const char *layout, uint64_
 		bool wide = *c == '*' || *c == 'k', code = *c == '@' || *c == '*';
 
 		if (isxdigit((unsigned char)*c)) {
-			char pair[3] = { c[0], c[1], 0 };
+			char pair[3] = {c[0], c[1], 0};
 			uint8_t b = strtoul(pair, NULL, 16);
 
 			km_sec_append(m->elf, sec, &b, 1);
 			c += 2;
 			continue;
 		}
-		km_sec_add_rel(sec, sec->size, *c == '*' ? R_X86_64_64 : wide ? R_X86_64_PC64 : R_X86_64_PC32, code ? m->fn : other,
-			       code ? (int64_t)(pos - m->fn->value) : other_at);
+		km_sec_add_rel(sec, sec->size,
+			       *c == '*' ? R_X86_64_64
+			       : wide	 ? R_X86_64_PC64
+					 : R_X86_64_PC32,
+			       code ? m->fn : other, code ? (int64_t)(pos - m->fn->value) : other_at);
 		km_sec_append(m->elf, sec, zero, wide ? 8 : 4);
 		c++;
 	}
 }
 
-/* ---- ops ------------------------------------------------------------------------------------------------------------- */
+/* ---- ops ------------------------------------------------------------------------------------- */
 
 static void op_call(struct maker *m, const char *arg)
 {
@@ -168,7 +174,7 @@ static void op_cst(struct maker *m, const char *arg)
 static void op_blob(struct maker *m, const char *arg)
 {
 	struct km_sec *sec = section(m->elf, ".rodata", SHT_PROGBITS, SHF_ALLOC, 32, 0);
-	uint8_t blob[16], zero[32] = { 0 };
+	uint8_t blob[16], zero[32] = {0};
 
 	km_sec_append(m->elf, sec, zero, -sec->size & 31);
 	memset(blob, strtoul(arg, NULL, 16), sizeof(blob));
@@ -249,7 +255,7 @@ static void op_alt14(struct maker *m, const char *arg)
 static void op_aux(struct maker *m, const char *arg)
 {
 	struct km_sec *sec = section(m->elf, ".altinstr_aux", SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, 1, 0);
-	uint8_t code[] = { 0xf6, 0x05, 0, 0, 0, 0, strtoul(arg, NULL, 16), 0xe9, 0, 0, 0, 0 };
+	uint8_t code[] = {0xf6, 0x05, 0, 0, 0, 0, strtoul(arg, NULL, 16), 0xe9, 0, 0, 0, 0};
 	uint64_t at = sec->size;
 
 	km_sec_append(m->elf, sec, code, sizeof(code));
@@ -263,12 +269,17 @@ static void op_site(struct maker *m, const char *arg)
 	static const struct {
 		const char *name, *section, *layout;
 	} sites[] = {
-		{ "para", ".parainstructions", "*0101000000000000" }, { "lock", ".smp_locks", "@" },
-		{ "retpoline", ".retpoline_sites", "@" },	      { "return", ".return_sites", "@" },
-		{ "callsite", ".call_sites", "@" },		      { "ibt", ".ibt_endbr_seal", "@" },
-		{ "kprobe", "_kprobe_blacklist", "*" },		      { "inject", "_error_injection_whitelist", "*0000000000000000" },
-		{ "cfi", ".cfi_sites", "@" },			      { "pfe", "__patchable_function_entries", "*" },
-		{ "mystery", ".mystery", "*" },
+		{"para", ".parainstructions", "*0101000000000000"},
+		{"lock", ".smp_locks", "@"},
+		{"retpoline", ".retpoline_sites", "@"},
+		{"return", ".return_sites", "@"},
+		{"callsite", ".call_sites", "@"},
+		{"ibt", ".ibt_endbr_seal", "@"},
+		{"kprobe", "_kprobe_blacklist", "*"},
+		{"inject", "_error_injection_whitelist", "*0000000000000000"},
+		{"cfi", ".cfi_sites", "@"},
+		{"pfe", "__patchable_function_entries", "*"},
+		{"mystery", ".mystery", "*"},
 	};
 
 	for (size_t i = 0; i < KM_COUNT(sites); i++)
@@ -280,7 +291,7 @@ static void op_site(struct maker *m, const char *arg)
 static void op_orc(struct maker *m, const char *arg)
 {
 	struct km_sec *orc = section(m->elf, ".orc_unwind", SHT_PROGBITS, SHF_ALLOC, 1, 6);
-	uint8_t row[6] = { strtoul(arg, NULL, 16) };
+	uint8_t row[6] = {strtoul(arg, NULL, 16)};
 
 	entry(m, ".orc_unwind_ip", "@", m->fn->sec->size, NULL, 0);
 	km_sec_append(m->elf, orc, row, sizeof(row));
@@ -290,9 +301,10 @@ static const struct {
 	const char *name;
 	void (*write)(struct maker *m, const char *arg);
 } ops[] = {
-	{ "call", op_call }, { "jmp", op_jmp },   { "ld", op_ld },   { "lea", op_lea },   { "cmpb", op_cmpb }, { "str", op_str },
-	{ "tail", op_tail }, { "cst", op_cst },   { "blob", op_blob }, { "bug", op_bug }, { "ex", op_ex },     { "jl", op_jl },
-	{ "sc", op_sc },     { "alt", op_alt },   { "alt14", op_alt14 },   { "aux", op_aux }, { "site", op_site }, { "orc", op_orc },   { "x", bytes },
+	{"call", op_call}, {"jmp", op_jmp},   {"ld", op_ld},   {"lea", op_lea},	  {"cmpb", op_cmpb},
+	{"str", op_str},   {"tail", op_tail}, {"cst", op_cst}, {"blob", op_blob}, {"bug", op_bug},
+	{"ex", op_ex},	   {"jl", op_jl},     {"sc", op_sc},   {"alt", op_alt},	  {"alt14", op_alt14},
+	{"aux", op_aux},   {"site", op_site}, {"orc", op_orc}, {"x", bytes},
 };
 
 static void op(struct maker *m, const char *token)
@@ -307,7 +319,7 @@ static void op(struct maker *m, const char *token)
 	abort();
 }
 
-/* ---- definitions ----------------------------------------------------------------------------------------------------- */
+/* ---- definitions ----------------------------------------------------------------------------- */
 
 static void datum(struct maker *m, const char *token)
 {
@@ -338,7 +350,7 @@ struct definition {
 
 static struct definition parse(char *line)
 {
-	struct definition d = { .kind = *line };
+	struct definition d = {.kind = *line};
 	char *save, *head = line + 2;
 
 	d.rest = strstr(line, " :");
@@ -358,16 +370,19 @@ static struct definition parse(char *line)
 
 static void define(km_elf *elf, char *line, bool contents)
 {
-	static const uint64_t flags[] = { ['F'] = SHF_ALLOC | SHF_EXECINSTR, ['D'] = SHF_ALLOC | SHF_WRITE, ['B'] = SHF_ALLOC | SHF_WRITE };
+	static const uint64_t flags[] = {
+		['F'] = SHF_ALLOC | SHF_EXECINSTR, ['D'] = SHF_ALLOC | SHF_WRITE, ['B'] = SHF_ALLOC | SHF_WRITE};
 	struct definition d = parse(line);
 	const char *prefix = d.kind == 'F' ? ".text." : d.kind == 'B' ? ".bss." : d.ro ? ".rodata." : ".data.";
 	char *name = d.sec ? km_strdup(d.sec) : km_printf("%s%s", prefix, d.name), *save;
-	struct km_sec *sec = section(elf, name, d.kind == 'B' ? SHT_NOBITS : SHT_PROGBITS, d.ro ? SHF_ALLOC : flags[(int)d.kind], 1, 0);
-	struct maker m = { elf, km_elf_sym(elf, d.name) };
+	struct km_sec *sec = section(elf, name, d.kind == 'B' ? SHT_NOBITS : SHT_PROGBITS,
+				     d.ro ? SHF_ALLOC : flags[(int)d.kind], 1, 0);
+	struct maker m = {elf, km_elf_sym(elf, d.name)};
 
 	free(name);
 	if (!contents) {
-		km_elf_add_sym(elf, d.name, d.global ? STB_GLOBAL : STB_LOCAL, d.kind == 'F' ? STT_FUNC : STT_OBJECT, sec, 0, 0);
+		km_elf_add_sym(elf, d.name, d.global ? STB_GLOBAL : STB_LOCAL, d.kind == 'F' ? STT_FUNC : STT_OBJECT,
+			       sec, 0, 0);
 		return;
 	}
 	m.fn->value = sec->size;
@@ -405,7 +420,8 @@ km_elf *object_of(const char *text)
 			struct km_rel *rel = &elf->secs.at[i]->rels.at[r];
 			struct km_sym *sym = rel->sym;
 
-			if (!sym->sec || sym->bind != STB_LOCAL || sym->type == STT_SECTION || rel->type == R_X86_64_PLT32)
+			if (!sym->sec || sym->bind != STB_LOCAL || sym->type == STT_SECTION ||
+			    rel->type == R_X86_64_PLT32)
 				continue;
 			rel->addend += sym->value;
 			rel->sym = km_elf_secsym(elf, sym->sec);
@@ -413,32 +429,35 @@ km_elf *object_of(const char *text)
 	return elf;
 }
 
-/* ---- results as text ------------------------------------------------------------------------------------------------- */
+/* ---- results as text ------------------------------------------------------------------------- */
 
 static void describe(km_str *s, const km_diff *d)
 {
-	static const char *const changes[] = { "same", "changed", "new", "removed" };
-	static const char *const whys[] = { "not", "code", "reference", "string", "special", "clone", "new", "data", "never" };
-	static const char *const severities[] = { "note", "risk", "refuse" };
+	static const char *const changes[] = {"same", "changed", "new", "removed"};
+	static const char *const whys[] = {"not",   "code", "reference", "string", "special",
+					   "clone", "new",  "data",	 "never"};
+	static const char *const severities[] = {"note", "risk", "refuse"};
 
 	km_str_add(s, "");
 	for (size_t i = 0; i < d->items.n; i++) {
 		const struct km_change_item *it = &d->items.at[i];
 
 		km_str_printf(s, "%s%s:%s:%s:%s", i ? ", " : "", it->name, changes[it->change], whys[it->why],
-			      it->replaces ? "r" : it->included ? "i" : "-");
+			      it->replaces   ? "r"
+			      : it->included ? "i"
+					     : "-");
 	}
 	for (size_t i = 0; i < d->judgements.n; i++)
-		km_str_printf(s, "%s%s:%s:%s", i ? ", " : "; ", d->judgements.at[i].code, severities[d->judgements.at[i].severity],
-			      d->judgements.at[i].subject);
+		km_str_printf(s, "%s%s:%s:%s", i ? ", " : "; ", d->judgements.at[i].code,
+			      severities[d->judgements.at[i].severity], d->judgements.at[i].subject);
 }
 
 char *difference_of(const char *orig, const char *patched, const struct km_diff_options *opt)
 {
-	static const struct km_diff_options none = { .object = "vmlinux", .unit = "kernel/file.c" };
+	static const struct km_diff_options none = {.object = "vmlinux", .unit = "kernel/file.c"};
 	km_elf *o KM_AUTOELF = object_of(orig), *p KM_AUTOELF = object_of(patched);
 	km_diff *d = NULL;
-	km_str s = { 0 };
+	km_str s = {0};
 	km_error *err = km_diff_unit(o, p, opt ? opt : &none, &d);
 
 	if (err) {
@@ -453,7 +472,7 @@ char *difference_of(const char *orig, const char *patched, const struct km_diff_
 
 char *sections_of(const km_diff *d)
 {
-	km_str s = { 0 };
+	km_str s = {0};
 
 	km_str_add(&s, "");
 	for (size_t i = 0; d->carry && i < d->carry->secs.n; i++) {

@@ -10,7 +10,7 @@ struct fixture {
 
 static void open_pair(struct fixture *f, const char *orig, const char *patched)
 {
-	static const struct km_diff_options opt = { .object = "vmlinux", .unit = "kernel/file.c" };
+	static const struct km_diff_options opt = {.object = "vmlinux", .unit = "kernel/file.c"};
 
 	f->orig = object_of(orig);
 	f->patched = object_of(patched);
@@ -28,7 +28,7 @@ static void close_pair(struct fixture *f)
 static char *relocations_of(const km_diff *d, const char *section)
 {
 	const struct km_sec *sec = km_elf_sec(d->carry, section);
-	km_str s = { 0 };
+	km_str s = {0};
 
 	km_str_add(&s, "");
 	for (size_t i = 0; sec && i < sec->rels.n; i++) {
@@ -39,7 +39,8 @@ static char *relocations_of(const km_diff *d, const char *section)
 			      km_starts(r->sym->name, ".L") ? r->sym->sec->name : r->sym->name, r->sym->sec ? "" : "?");
 		if (origin)
 			km_str_printf(&s, "=%s", origin->name);
-		km_str_printf(&s, "%+lld", (long long)(r->addend + (km_starts(r->sym->name, ".L") ? (int64_t)r->sym->value : 0)));
+		km_str_printf(&s, "%+lld",
+			      (long long)(r->addend + (km_starts(r->sym->name, ".L") ? (int64_t)r->sym->value : 0)));
 	}
 	return s.at;
 }
@@ -50,29 +51,38 @@ static void test_relocations(void **state)
 	static const struct {
 		const char *name, *orig, *patched, *section, *expected;
 	} cases[] = {
-		{ "what exists is undefined, and told", "F a : call:b x:11\nF b : x:90", "F a : call:b x:22\nF b : x:90", ".text.a",
-		  "1:__fentry__?-4 6:b?=b-4" },
-		{ "what is new is defined", "F a : x:11", "F a : call:n x:22\nF n : x:90", ".text.a", "1:__fentry__?-4 6:n-4" },
-		{ "a static local keeps the patched name", "F a : ld:n.1 x:11\nB n.1 : 8", "F a : ld:n.27+4 x:22\nB n.27 : 8", ".text.a",
-		  "1:__fentry__?-4 8:n.27?=n.1+4" },
-		{ "in a shared section", "F a : ld:q x:11\nD p @.data..read_mostly : 01\nD q @.data..read_mostly : 02",
-		  "F a : ld:q x:22\nD p @.data..read_mostly : 01\nD q @.data..read_mostly : 02", ".text.a", "1:__fentry__?-4 8:q?=q+0" },
-		{ "with an immediate behind the field", "F a : cmpb:q x:11\nD p @.data..read_mostly : 01\nD q @.data..read_mostly : 02",
-		  "F a : cmpb:q x:22\nD p @.data..read_mostly : 01\nD q @.data..read_mostly : 02", ".text.a", "1:__fentry__?-4 7:q?=q-5" },
-		{ "calls within the patch stay within it", "F a : call:b x:11\nF b : x:11", "F a : call:b x:22\nF b : x:22", ".text.a",
-		  "1:__fentry__?-4 6:b=b-4" },
-		{ "an address is the existing function's", "F a : ld:b x:11\nF b : x:11", "F a : ld:b x:22\nF b : x:22", ".text.a",
-		  "1:__fentry__?-4 8:b?=b+0" },
-		{ "in new data too", "F a : x:11\nF b : x:11", "F a : ld:o x:22\nF b : x:22\nD o : &b", ".data.o", "0:b?=b+0" },
-		{ "a function that cannot be redirected is itself", "F a : call:b\nF b nofentry : x:11 ", "F a : call:b\nF b nofentry : x:22",
-		  ".text.a", "1:__fentry__?-4 6:b=b-4" },
-		{ "special entries mean the code that travels", "F a : bug:1 x:11", "F a : bug:1 x:22", "__bug_table", "0:a=a+5 4:.rodata.str1.1+0" },
-		{ "a key in a descriptor that travels", "F a : jl:descriptor.1+2 x:11\nD descriptor.1 @__dyndbg : 0011223344556677",
-		  "F a : jl:descriptor.1+2 x:22\nD descriptor.1 @__dyndbg : 0011223344556677", "__jump_table", "0:a=a+5 4:a=a+5 8:descriptor.1+2" },
-		{ "a key that exists", "F a : jl:key+2 x:11\nB key : 16", "F a : jl:key+2 x:22\nB key : 16", "__jump_table",
-		  "0:a=a+5 4:a=a+5 8:key?=key+2" },
-		{ "a static call", "F a : sc:x x:11", "F a : sc:x x:22", ".static_call_sites", "0:a=a+5 4:__SCK__x?+0" },
-		{ "a renewed table is new", "F a : ld:t\nD t ro : 01", "F a : ld:t\nD t ro : 02", ".text.a", "1:__fentry__?-4 8:t+0" },
+		{"what exists is undefined, and told", "F a : call:b x:11\nF b : x:90", "F a : call:b x:22\nF b : x:90",
+		 ".text.a", "1:__fentry__?-4 6:b?=b-4"},
+		{"what is new is defined", "F a : x:11", "F a : call:n x:22\nF n : x:90", ".text.a",
+		 "1:__fentry__?-4 6:n-4"},
+		{"a static local keeps the patched name", "F a : ld:n.1 x:11\nB n.1 : 8",
+		 "F a : ld:n.27+4 x:22\nB n.27 : 8", ".text.a", "1:__fentry__?-4 8:n.27?=n.1+4"},
+		{"in a shared section", "F a : ld:q x:11\nD p @.data..read_mostly : 01\nD q @.data..read_mostly : 02",
+		 "F a : ld:q x:22\nD p @.data..read_mostly : 01\nD q @.data..read_mostly : 02", ".text.a",
+		 "1:__fentry__?-4 8:q?=q+0"},
+		{"with an immediate behind the field",
+		 "F a : cmpb:q x:11\nD p @.data..read_mostly : 01\nD q @.data..read_mostly : 02",
+		 "F a : cmpb:q x:22\nD p @.data..read_mostly : 01\nD q @.data..read_mostly : 02", ".text.a",
+		 "1:__fentry__?-4 7:q?=q-5"},
+		{"calls within the patch stay within it", "F a : call:b x:11\nF b : x:11",
+		 "F a : call:b x:22\nF b : x:22", ".text.a", "1:__fentry__?-4 6:b=b-4"},
+		{"an address is the existing function's", "F a : ld:b x:11\nF b : x:11", "F a : ld:b x:22\nF b : x:22",
+		 ".text.a", "1:__fentry__?-4 8:b?=b+0"},
+		{"in new data too", "F a : x:11\nF b : x:11", "F a : ld:o x:22\nF b : x:22\nD o : &b", ".data.o",
+		 "0:b?=b+0"},
+		{"a function that cannot be redirected is itself", "F a : call:b\nF b nofentry : x:11 ",
+		 "F a : call:b\nF b nofentry : x:22", ".text.a", "1:__fentry__?-4 6:b=b-4"},
+		{"special entries mean the code that travels", "F a : bug:1 x:11", "F a : bug:1 x:22", "__bug_table",
+		 "0:a=a+5 4:.rodata.str1.1+0"},
+		{"a key in a descriptor that travels",
+		 "F a : jl:descriptor.1+2 x:11\nD descriptor.1 @__dyndbg : 0011223344556677",
+		 "F a : jl:descriptor.1+2 x:22\nD descriptor.1 @__dyndbg : 0011223344556677", "__jump_table",
+		 "0:a=a+5 4:a=a+5 8:descriptor.1+2"},
+		{"a key that exists", "F a : jl:key+2 x:11\nB key : 16", "F a : jl:key+2 x:22\nB key : 16",
+		 "__jump_table", "0:a=a+5 4:a=a+5 8:key?=key+2"},
+		{"a static call", "F a : sc:x x:11", "F a : sc:x x:22", ".static_call_sites", "0:a=a+5 4:__SCK__x?+0"},
+		{"a renewed table is new", "F a : ld:t\nD t ro : 01", "F a : ld:t\nD t ro : 02", ".text.a",
+		 "1:__fentry__?-4 8:t+0"},
 	};
 
 	(void)state;
@@ -93,19 +103,20 @@ static void test_sections(void **state)
 	static const struct {
 		const char *name, *orig, *patched, *expected;
 	} cases[] = {
-		{ "only the strings that are needed", "F a : str:one\nF b : str:two x:11", "F a : str:one\nF b : str:two x:22",
-		  ".text.b/14/2 .rodata.str1.1/4/0 __mcount_loc/8/1" },
-		{ "a constant of its own", "F a : cst:1\nF b : cst:2 x:11", "F a : cst:1\nF b : cst:2 x:22",
-		  ".text.b/14/2 .rodata.cst8/8/0 __mcount_loc/8/1" },
-		{ "all pooled blobs, since code may walk on", "F a : blob:1\nF b : blob:2 x:11", "F a : blob:1\nF b : blob:2 x:22",
-		  ".text.b/14/2 .rodata/48/0 __mcount_loc/8/1" },
-		{ "new zeroed data", "F b : x:11", "F b : ld:z\nB z : 24", ".text.b/13/2 .bss.z/24/0 __mcount_loc/8/1" },
-		{ "one function of a shared section", "F a @.ref.text : x:11\nF b @.ref.text : x:11", "F a @.ref.text : x:11\nF b @.ref.text : x:22",
-		  ".ref.text/7/1 __mcount_loc/8/1" },
-		{ "padding for calls belongs to its function", "F __pfx_a @.text.a nofentry stays : x:90 x:90\nF a @.text.a : x:11",
-		  "F __pfx_a @.text.a nofentry stays : x:90 x:90\nF a @.text.a : x:22", ".text.a/9/1 __mcount_loc/8/1" },
-		{ "nothing", "F a : x:11", "F a : x:11", "" },
-		{ "nothing that was gone after boot", "F a @.init.text : x:11", "F a @.init.text : x:22", "" },
+		{"only the strings that are needed", "F a : str:one\nF b : str:two x:11",
+		 "F a : str:one\nF b : str:two x:22", ".text.b/14/2 .rodata.str1.1/4/0 __mcount_loc/8/1"},
+		{"a constant of its own", "F a : cst:1\nF b : cst:2 x:11", "F a : cst:1\nF b : cst:2 x:22",
+		 ".text.b/14/2 .rodata.cst8/8/0 __mcount_loc/8/1"},
+		{"all pooled blobs, since code may walk on", "F a : blob:1\nF b : blob:2 x:11",
+		 "F a : blob:1\nF b : blob:2 x:22", ".text.b/14/2 .rodata/48/0 __mcount_loc/8/1"},
+		{"new zeroed data", "F b : x:11", "F b : ld:z\nB z : 24", ".text.b/13/2 .bss.z/24/0 __mcount_loc/8/1"},
+		{"one function of a shared section", "F a @.ref.text : x:11\nF b @.ref.text : x:11",
+		 "F a @.ref.text : x:11\nF b @.ref.text : x:22", ".ref.text/7/1 __mcount_loc/8/1"},
+		{"padding for calls belongs to its function",
+		 "F __pfx_a @.text.a nofentry stays : x:90 x:90\nF a @.text.a : x:11",
+		 "F __pfx_a @.text.a nofentry stays : x:90 x:90\nF a @.text.a : x:22", ".text.a/9/1 __mcount_loc/8/1"},
+		{"nothing", "F a : x:11", "F a : x:11", ""},
+		{"nothing that was gone after boot", "F a @.init.text : x:11", "F a @.init.text : x:22", ""},
 	};
 
 	(void)state;
@@ -127,9 +138,10 @@ static void test_alignment(void **state)
 
 	(void)state;
 	f.orig = object_of("F a : x:11");
-	f.patched = object_of("F a : ld:p ld:r\nD o @.data..x : 0000000000000000\nD p @.data..x : 01\nD q @.data..x : 000000\nD r @.data..x : 02");
+	f.patched = object_of("F a : ld:p ld:r\nD o @.data..x : 0000000000000000\nD p @.data..x : 01\nD q @.data..x : "
+			      "000000\nD r @.data..x : 02");
 	km_elf_sec(f.patched, ".data..x")->align = 4;
-	static const struct km_diff_options opt = { .object = "vmlinux" };
+	static const struct km_diff_options opt = {.object = "vmlinux"};
 
 	check_ok(km_diff_unit(f.orig, f.patched, &opt, &f.d));
 	const struct km_sym *p = km_elf_sym(f.d->carry, "p"), *r = km_elf_sym(f.d->carry, "r");
@@ -149,7 +161,8 @@ static void test_symbols(void **state)
 
 	(void)state;
 	open_pair(&f, "F a global : x:11\nF b : x:11", "F a global : x:22 call:b\nF b : x:22 ld:v\nD v : 01");
-	const struct km_sym *a = km_elf_sym(f.d->carry, "a"), *b = km_elf_sym(f.d->carry, "b"), *v = km_elf_sym(f.d->carry, "v");
+	const struct km_sym *a = km_elf_sym(f.d->carry, "a"), *b = km_elf_sym(f.d->carry, "b"),
+			    *v = km_elf_sym(f.d->carry, "v");
 
 	assert_int_equal(a->bind, STB_GLOBAL);
 	assert_int_equal(b->bind, STB_LOCAL);
@@ -175,16 +188,17 @@ static void test_aliases(void **state)
 	(void)state;
 	f.orig = object_of("F a : x:11 call:b\nF b global : x:33");
 	f.patched = object_of("F a : x:22 call:b\nF b global : x:33");
-	km_elf *both[] = { f.orig, f.patched };
+	km_elf *both[] = {f.orig, f.patched};
 
 	for (size_t i = 0; i < 2; i++) {
 		struct km_sym *a = km_elf_sym(both[i], "a"), *b = km_elf_sym(both[i], "b");
-		struct km_sym *alias = km_elf_add_sym(both[i], "b_alias", STB_GLOBAL, STT_FUNC, b->sec, b->value, b->size);
+		struct km_sym *alias =
+			km_elf_add_sym(both[i], "b_alias", STB_GLOBAL, STT_FUNC, b->sec, b->value, b->size);
 
 		km_elf_add_sym(both[i], "a_alias", STB_GLOBAL, STT_FUNC, a->sec, a->value, a->size);
 		a->sec->rels.at[1].sym = alias;
 	}
-	static const struct km_diff_options opt = { .object = "vmlinux" };
+	static const struct km_diff_options opt = {.object = "vmlinux"};
 
 	check_ok(km_diff_unit(f.orig, f.patched, &opt, &f.d));
 	const struct km_sym *own = km_elf_sym(f.d->carry, "a_alias"), *other = km_elf_sym(f.d->carry, "b_alias");
@@ -199,10 +213,11 @@ static void test_aliases(void **state)
 /* What travels is a sound object, and the same one on every run. */
 static void test_written(void **state)
 {
-	static const char orig[] = "F a : str:one bug:3 alt:90*3 orc:1 jl:key call:b ld:__func__.1 x:11\nF b : x:11\n"
-				   "D __func__.1 ro : 6100\nB key : 16",
-			  patched[] = "F a : str:two bug:3 alt:91*3 orc:1 jl:key call:b ld:__func__.7 ld:n x:22\nF b : x:11\n"
-				      "D __func__.7 ro : 6100\nB key : 16\nD n : &b s:new";
+	static const char
+		orig[] = "F a : str:one bug:3 alt:90*3 orc:1 jl:key call:b ld:__func__.1 x:11\nF b : x:11\n"
+			 "D __func__.1 ro : 6100\nB key : 16",
+		patched[] = "F a : str:two bug:3 alt:91*3 orc:1 jl:key call:b ld:__func__.7 ld:n x:22\nF b : x:11\n"
+			    "D __func__.7 ro : 6100\nB key : 16\nD n : &b s:new";
 	uint8_t *first = NULL, *second = NULL;
 	size_t n_first, n_second;
 	struct fixture f, g;

@@ -10,9 +10,22 @@ static char *compile(const char *dir, const char *name, const char *source)
 {
 	char *c KM_AUTOFREE = km_printf("%s/%s.c", dir, name), *o = km_printf("%s/%s.o", dir, name);
 	char *text KM_AUTOFREE = km_printf("%s# 1 \"kernel/file.c\"\n%s", prelude, source);
-	char *const argv[] = { "cc", "-g",  "-O1",		   "-c", "-fno-pic", "-fno-inline", "-ffunction-sections", "-fdata-sections",
-			       "-pg", "-mfentry", "-mrecord-mcount", "-o", o,	     c,		    NULL };
-	struct km_cmd cmd = { .argv = argv, .timeout = 60 };
+	char *const argv[] = {"cc",
+			      "-g",
+			      "-O1",
+			      "-c",
+			      "-fno-pic",
+			      "-fno-inline",
+			      "-ffunction-sections",
+			      "-fdata-sections",
+			      "-pg",
+			      "-mfentry",
+			      "-mrecord-mcount",
+			      "-o",
+			      o,
+			      c,
+			      NULL};
+	struct km_cmd cmd = {.argv = argv, .timeout = 60};
 
 	check_ok(km_file_write(c, text, strlen(text)));
 	check_ok(km_run_ok(&cmd, NULL));
@@ -29,7 +42,11 @@ static void build(struct built *b, const char *orig, const char *patched, bool a
 {
 	b->dir = check_dir();
 	char *o KM_AUTOFREE = compile(b->dir, "orig", orig), *p KM_AUTOFREE = compile(b->dir, "patched", patched);
-	struct km_diff_options opt = { .object = "vmlinux", .unit = "kernel/file.c", .orig_path = o, .patched_path = p, .allow_layout = allow_layout };
+	struct km_diff_options opt = {.object = "vmlinux",
+				      .unit = "kernel/file.c",
+				      .orig_path = o,
+				      .patched_path = p,
+				      .allow_layout = allow_layout};
 
 	check_ok(km_elf_read_file(o, &b->orig));
 	check_ok(km_elf_read_file(p, &b->patched));
@@ -59,7 +76,8 @@ static void test_lines(void **state)
 	struct built b;
 
 	(void)state;
-	build(&b, "int v = 1;\n\nint f(int a)\n{\n\treturn a + v;\n}\n", "int v = 2;\n\nint f(int a)\n{\n\treturn a - v;\n}\n", false);
+	build(&b, "int v = 1;\n\nint f(int a)\n{\n\treturn a + v;\n}\n",
+	      "int v = 2;\n\nint f(int a)\n{\n\treturn a - v;\n}\n", false);
 	assert_string_equal(item(b.d, "f")->file, "kernel/file.c");
 	assert_int_equal(item(b.d, "f")->line, 3);
 	assert_true(item(b.d, "f")->replaces);
@@ -82,11 +100,13 @@ static void test_static_locals(void **state)
 	size_t fresh = 0;
 
 	for (size_t i = 0; i < b.d->items.n; i++)
-		fresh += km_starts(b.d->items.at[i].name, "n.") && b.d->items.at[i].change == KM_NEW && b.d->items.at[i].included;
+		fresh += km_starts(b.d->items.at[i].name, "n.") && b.d->items.at[i].change == KM_NEW &&
+			 b.d->items.at[i].included;
 	assert_int_equal(fresh, 1);
 	unbuild(&b);
 	build(&b, "int one(void) { static int n; return ++n; }\nint two(void) { static int n; return --n; }\n",
-	      "int two(void) { static int n; return --n; }\nint zero(void) { static int n; return n++; }\nint one(void) { static int n; return ++n + 1; }\n",
+	      "int two(void) { static int n; return --n; }\nint zero(void) { static int n; return n++; }\nint "
+	      "one(void) { static int n; return ++n + 1; }\n",
 	      false);
 	assert_int_equal(b.d->n_changed, 1);
 	assert_true(item(b.d, "one")->replaces);
@@ -99,32 +119,37 @@ static const struct {
 	const char *name, *orig, *patched, *use;
 	const char *severity, *subject, *reason; /* NULL: no judgement */
 } layouts[] = {
-	{ "a member inside", "struct s { int a; long c; };", "struct s { int a; long b; long c; };", "struct s *p; long f(void) { return p->c + %d; }",
-	  "refuse", "struct s", "member b was added at offset 8, its size changed from 16 to 24 bytes" },
-	{ "a member at the end", "struct s { long a; };", "struct s { long a; long b; };", "struct s *p; long f(void) { return p->a + %d; }",
-	  "refuse", "struct s", "member b was added at offset 8" },
-	{ "in padding", "struct s { int a; long c; };", "struct s { int a; int b; long c; };", "struct s *p; long f(void) { return p->c + %d; }",
-	  "risk", "struct s", "former padding" },
-	{ "a removed member", "struct s { long a; long b; };", "struct s { long b; };", "struct s *p; long f(void) { return p->b + %d; }", "refuse",
-	  "struct s", "member a is gone" },
-	{ "another type", "struct s { long a; unsigned b; };", "struct s { long a; char b; };", "struct s *p; long f(void) { return p->a + %d; }",
-	  "refuse", "struct s", "member b has another type" },
-	{ "moved members", "struct s { int a; int b; };", "struct s { int b; int a; };", "struct s *p; long f(void) { return p->a + %d; }", "refuse",
-	  "struct s", "member a moved from offset 0 to 4" },
-	{ "in an unnamed member", "struct s { long a; struct { int x; }; };", "struct s { long a; struct { int x; int y; }; };",
-	  "struct s *p; long f(void) { return p->a + %d; }", "refuse", "struct s", "an unnamed member has another type" },
-	{ "a bit field", "struct s { unsigned a : 3, b : 4; };", "struct s { unsigned a : 4, b : 4; };",
-	  "struct s *p; long f(void) { return p->b + %d; }", "refuse", "struct s", "member" },
-	{ "a union", "union u { int a; };", "union u { int a; long b; };", "union u *p; long f(void) { return p->a + %d; }", "refuse", "union u",
-	  "member b was added at offset 0" },
-	{ "an array", "struct s { int a[4]; };", "struct s { int a[5]; };", "struct s *p; long f(void) { return p->a[1] + %d; }", "refuse", "struct s",
-	  "member a has another type" },
-	{ "only ever a local variable", "struct s { int a; };", "struct s { int a; int b; };",
-	  "void g(struct s *); long f(void) { struct s s = { %d }; g(&s); return s.a; }", "risk", "struct s", "only local variables" },
-	{ "allocated", "struct s { int a; };", "struct s { int a; int b; };",
-	  "void *q; long f(void) { struct s *s = kmalloc(sizeof(*s)); s->a = %d; q = s; return 0; }", "refuse", "struct s", "objects of the old layout" },
-	{ "another pointer's target", "struct s { int *a; };", "struct s { long *a; };", "struct s *p; long f(void) { return !p->a + %d; }", NULL, NULL, NULL },
-	{ "a new type", "", "struct s { int b; };", "struct s *p; long f(void) { return %d; }", NULL, NULL, NULL },
+	{"a member inside", "struct s { int a; long c; };", "struct s { int a; long b; long c; };",
+	 "struct s *p; long f(void) { return p->c + %d; }", "refuse", "struct s",
+	 "member b was added at offset 8, its size changed from 16 to 24 bytes"},
+	{"a member at the end", "struct s { long a; };", "struct s { long a; long b; };",
+	 "struct s *p; long f(void) { return p->a + %d; }", "refuse", "struct s", "member b was added at offset 8"},
+	{"in padding", "struct s { int a; long c; };", "struct s { int a; int b; long c; };",
+	 "struct s *p; long f(void) { return p->c + %d; }", "risk", "struct s", "former padding"},
+	{"a removed member", "struct s { long a; long b; };", "struct s { long b; };",
+	 "struct s *p; long f(void) { return p->b + %d; }", "refuse", "struct s", "member a is gone"},
+	{"another type", "struct s { long a; unsigned b; };", "struct s { long a; char b; };",
+	 "struct s *p; long f(void) { return p->a + %d; }", "refuse", "struct s", "member b has another type"},
+	{"moved members", "struct s { int a; int b; };", "struct s { int b; int a; };",
+	 "struct s *p; long f(void) { return p->a + %d; }", "refuse", "struct s", "member a moved from offset 0 to 4"},
+	{"in an unnamed member", "struct s { long a; struct { int x; }; };",
+	 "struct s { long a; struct { int x; int y; }; };", "struct s *p; long f(void) { return p->a + %d; }", "refuse",
+	 "struct s", "an unnamed member has another type"},
+	{"a bit field", "struct s { unsigned a : 3, b : 4; };", "struct s { unsigned a : 4, b : 4; };",
+	 "struct s *p; long f(void) { return p->b + %d; }", "refuse", "struct s", "member"},
+	{"a union", "union u { int a; };", "union u { int a; long b; };",
+	 "union u *p; long f(void) { return p->a + %d; }", "refuse", "union u", "member b was added at offset 0"},
+	{"an array", "struct s { int a[4]; };", "struct s { int a[5]; };",
+	 "struct s *p; long f(void) { return p->a[1] + %d; }", "refuse", "struct s", "member a has another type"},
+	{"only ever a local variable", "struct s { int a; };", "struct s { int a; int b; };",
+	 "void g(struct s *); long f(void) { struct s s = { %d }; g(&s); return s.a; }", "risk", "struct s",
+	 "only local variables"},
+	{"allocated", "struct s { int a; };", "struct s { int a; int b; };",
+	 "void *q; long f(void) { struct s *s = kmalloc(sizeof(*s)); s->a = %d; q = s; return 0; }", "refuse",
+	 "struct s", "objects of the old layout"},
+	{"another pointer's target", "struct s { int *a; };", "struct s { long *a; };",
+	 "struct s *p; long f(void) { return !p->a + %d; }", NULL, NULL, NULL},
+	{"a new type", "", "struct s { int b; };", "struct s *p; long f(void) { return %d; }", NULL, NULL, NULL},
 };
 
 static void test_layouts(void **state)
@@ -136,7 +161,8 @@ static void test_layouts(void **state)
 
 		use1 = km_printf("%.*s1%s", (int)(number - layouts[i].use), layouts[i].use, number + 2);
 		use2 = km_printf("%.*s2%s", (int)(number - layouts[i].use), layouts[i].use, number + 2);
-		char *orig KM_AUTOFREE = km_printf("%s\n%s\n", layouts[i].orig, use1), *patched KM_AUTOFREE = km_printf("%s\n%s\n", layouts[i].patched, use2);
+		char *orig KM_AUTOFREE = km_printf("%s\n%s\n", layouts[i].orig, use1),
+			   *patched KM_AUTOFREE = km_printf("%s\n%s\n", layouts[i].patched, use2);
 		struct built b;
 
 		build(&b, orig, patched, false);
@@ -148,7 +174,8 @@ static void test_layouts(void **state)
 			unbuild(&b);
 			continue;
 		}
-		if (!j || strcmp(j->code, "type-layout") || strcmp(j->subject, layouts[i].subject) || !strstr(j->reason, layouts[i].reason) ||
+		if (!j || strcmp(j->code, "type-layout") || strcmp(j->subject, layouts[i].subject) ||
+		    !strstr(j->reason, layouts[i].reason) ||
 		    j->severity != (*layouts[i].severity == 'r' && layouts[i].severity[1] == 'i' ? KM_RISK : KM_REFUSE))
 			fail_msg("%s: %s", layouts[i].name, j ? j->reason : "nothing");
 		assert_string_equal(j->file, "kernel/file.c");
@@ -162,7 +189,8 @@ static void test_allow_layout(void **state)
 	struct built b;
 
 	(void)state;
-	build(&b, "struct s { long a; } *p;\nlong f(void) { return p->a + 1; }\n", "struct s { long b, a; } *p;\nlong f(void) { return p->a + 2; }\n", true);
+	build(&b, "struct s { long a; } *p;\nlong f(void) { return p->a + 1; }\n",
+	      "struct s { long b, a; } *p;\nlong f(void) { return p->a + 2; }\n", true);
 	assert_int_equal(b.d->judgements.n, 1);
 	assert_int_equal(b.d->judgements.at[0].severity, KM_RISK);
 	unbuild(&b);
