@@ -73,6 +73,7 @@ static void test_changes(void **state)
 		 "F a : ld:q\nD p @.data..read_mostly : 01\nD q @.data..read_mostly : 02", "a:changed:reference:r"},
 		{"new function", "F a : x:90", "F a : call:n\nF n : str:hi", "a:changed:code:r, n:new:new:i"},
 		{"new function that nobody needs", "F a : x:90", "F a : x:90\nF n : x:90", "n:new:new:-"},
+		{"a new global, which another file may use", "F a : x:90", "F a : x:90\nF n global : x:90", "n:new:new:i"},
 		{"removed function", "F a : call:n\nF n : x:90", "F a : x:90", "a:changed:code:r, n:removed:not:-"},
 		{"new data, and data of new data", "F a : x:90", "F a : ld:n\nD n : &m\nB m : 8",
 		 "a:changed:code:r, n:new:new:i, m:new:new:i"},
