@@ -76,7 +76,8 @@ struct km_patch_result {
 };
 /* Resolves every reference of every unit's carried part, links with the kernel's Kbuild in work_dir, turns references to unexported symbols into
  * livepatch relocations, adds metadata, writes <out_dir>/<name>.ko (atomically). With a KM_REFUSE among the judgements nothing is written
- * and path is NULL. The same inputs give the same bytes in any directory. */
+ * and path is NULL. The same inputs give the same bytes in any directory. Uses up each unit's diff->carry: it is changed on the way, and can
+ * only be destroyed afterwards. No function to replace: KM_NOTHING. */
 KM_CHECKED km_error *km_patch_write(km_kernel *k, const struct km_patch_unit *units, size_t n, const struct km_patch_spec *spec,
 				    const char *work_dir, const char *out_dir, struct km_patch_result *ret);
 void km_patch_result_free(struct km_patch_result *r);

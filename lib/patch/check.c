@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The finished module, looked at as the loader will: what it would refuse on the host must be found here, and so must what it would take
- * in silence and be wrong. Sources: kernel/module/main.c, arch/x86/kernel/module.c, kernel/livepatch/core.c.
+ * The finished module, looked at as the loader will: what it would refuse on the host must be found here, and so must
+ * what it would take in silence and be wrong. Sources: kernel/module/main.c, arch/x86/kernel/module.c,
+ * kernel/livepatch/core.c.
  */
 #include "link.h"
 
@@ -17,8 +18,7 @@ static bool loader_knows(uint32_t type)
 	case R_X86_64_32S:
 	case R_X86_64_PC32:
 	case R_X86_64_PLT32:
-	case R_X86_64_PC64:
-		return true;
+	case R_X86_64_PC64: return true;
 	}
 	return false;
 }
@@ -47,7 +47,8 @@ static km_error *check_undefined(const km_elf *ko, const km_exports *exports)
 		if (!e)
 			return km_error_new(KM_BUG, "the module needs %s, which the kernel does not export", s->name);
 		if (strcmp(e->owner, "vmlinux"))
-			return km_error_new(KM_BUG, "the module needs %s, and so module %s to be loaded first", s->name, e->owner);
+			return km_error_new(KM_BUG, "the module needs %s, and so module %s to be loaded first", s->name,
+					    e->owner);
 		if (versions && !has_version(versions, s->name))
 			return km_error_new(KM_BUG, "the module has no version of %s", s->name);
 	}
@@ -67,9 +68,11 @@ static km_error *check_section(const struct km_sec *sec)
 		const struct km_rel *rel = &sec->rels.at[i];
 
 		if (!loader_knows(rel->type))
-			return km_error_new(KM_BUG, "section %s: the loader does not know relocation type %u", sec->name, rel->type);
+			return km_error_new(KM_BUG, "section %s: the loader does not know relocation type %u",
+					    sec->name, rel->type);
 		if (!rel->sym->sec && rel->sym->shndx == KM_SHN_LIVEPATCH)
-			return km_error_new(KM_BUG, "section %s: %s is used by an ordinary relocation", sec->name, rel->sym->name);
+			return km_error_new(KM_BUG, "section %s: %s is used by an ordinary relocation", sec->name,
+					    rel->sym->name);
 	}
 	return NULL;
 }
@@ -94,7 +97,8 @@ static bool is_zero(const uint8_t *p, size_t n)
 	return !n;
 }
 
-static km_error *check_late_relocation(const km_elf *ko, const struct km_rela_extra *x, const struct km_rel *rel, const char *object)
+static km_error *check_late_relocation(const km_elf *ko, const struct km_rela_extra *x, const struct km_rel *rel,
+				       const char *object)
 {
 	const struct km_rel_type *type = km_rel_type(ko->machine, rel->type);
 	char owner[KM_KLP_OBJECT_MAX + 1];
@@ -109,7 +113,8 @@ static km_error *check_late_relocation(const km_elf *ko, const struct km_rela_ex
 	if (!x->target->data || rel->offset > x->target->size || type->size > x->target->size - rel->offset)
 		return km_error_new(KM_BUG, "%s: a relocation lies outside of its section", x->name);
 	if (!is_zero(x->target->data + rel->offset, type->size))
-		return km_error_new(KM_BUG, "%s: the field at 0x%llx is not zero", x->name, (unsigned long long)rel->offset);
+		return km_error_new(KM_BUG, "%s: the field at 0x%llx is not zero", x->name,
+				    (unsigned long long)rel->offset);
 	return NULL;
 }
 

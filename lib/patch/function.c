@@ -6,8 +6,8 @@
 static const char *const next_of[] = {
 	[KM_MATCH_OK] = "",
 	[KM_MATCH_ABSENT] = "see whether another unit defines it, or whether this kernel has it at all",
-	[KM_MATCH_DIFFERS] = "use the source, configuration and compiler that the kernel was built with, or --allow-mismatch if you "
-			     "know the difference to be harmless",
+	[KM_MATCH_DIFFERS] =
+		"use the kernel's own source, configuration and compiler; or --allow-mismatch, if it is harmless",
 	[KM_MATCH_AMBIGUOUS] = "patch a caller of it that is unique",
 };
 static const char *const code_of[] = {
@@ -29,12 +29,13 @@ static bool place_anyway(struct km_link_unit *u, const char *name, struct km_mat
 	all = km_ksyms_named(u->shipped, name, &n);
 	if (n != 1)
 		return false;
-	r->place = (struct km_place){ .sym = all[0], .addr = all[0]->addr };
+	r->place = (struct km_place){.sym = all[0], .addr = all[0]->addr};
 	return true;
 }
 
 /* False when the function cannot be redirected. */
-static bool prove(struct km_link *link, struct km_link_unit *u, const char *name, struct km_match_result *r, bool *matched)
+static bool prove(struct km_link *link, struct km_link_unit *u, const char *name, struct km_match_result *r,
+		  bool *matched)
 {
 	enum km_severity severity = link->spec->allow_mismatch ? KM_RISK : KM_REFUSE;
 	struct km_match_result found;
@@ -45,7 +46,7 @@ static bool prove(struct km_link *link, struct km_link_unit *u, const char *name
 		return true;
 	if (*matched) {
 		km_link_judge(link, KM_REFUSE, "function-absent", u, name, "its place in the kernel has no name",
-			 "patch its callers");
+			      "patch its callers");
 		return false;
 	}
 	found = *r;
@@ -54,11 +55,12 @@ static bool prove(struct km_link *link, struct km_link_unit *u, const char *name
 	if (found.state != KM_MATCH_DIFFERS)
 		severity = KM_REFUSE;
 	km_link_judge(link, severity, code_of[found.state], u, name, km_arena_strdup(link->arena, found.why),
-		 next_of[found.state]);
+		      next_of[found.state]);
 	return severity != KM_REFUSE;
 }
 
-static uint64_t size_in(const struct km_link_unit *u, const struct km_change_item *it, const struct km_place *place, bool matched)
+static uint64_t size_in(const struct km_link_unit *u, const struct km_change_item *it, const struct km_place *place,
+			bool matched)
 {
 	const struct km_sym *plain = km_plain_symbol(u->unit->match, it->orig->name);
 
@@ -70,7 +72,7 @@ static void fingerprint(struct km_link_unit *u, const struct km_change_item *it,
 {
 	const struct km_match *m = u->unit->match;
 	const struct km_sym *plain = km_plain_symbol(m, it->orig->name);
-	struct km_spot at = { .in = u->shipped->is_vmlinux ? NULL : place->sym->sec, .at = place->addr };
+	struct km_spot at = {.in = u->shipped->is_vmlinux ? NULL : place->sym->sec, .at = place->addr};
 	const uint8_t *bytes = km_shipped_bytes(m, at, f->size);
 
 	if (!bytes)
@@ -82,19 +84,21 @@ static void fingerprint(struct km_link_unit *u, const struct km_change_item *it,
 
 static void add_alias(struct km_link_unit *u, const struct km_change_item *it, const char *temp)
 {
-	km_elf_add_sym(u->unit->diff->carry, temp, STB_GLOBAL, STT_FUNC, it->carried->sec, it->carried->value, it->carried->size);
+	km_elf_add_sym(u->unit->diff->carry, temp, STB_GLOBAL, STT_FUNC, it->carried->sec, it->carried->value,
+		       it->carried->size);
 }
 
 static void link_function(struct km_link *link, struct km_link_unit *u, const struct km_change_item *it)
 {
 	struct km_match_result r;
-	struct km_link_func f = { 0 };
+	struct km_link_func f = {0};
 
 	if (!prove(link, u, it->orig->name, &r, &f.matched))
 		return;
 	if (!km_sympos_of(r.place.sym, &f.sympos)) {
 		km_link_judge(link, KM_REFUSE, "unstable-position", u, it->name,
-			 "its position among symbols of that name changes once the module is initialised", "patch its callers");
+			      "its position among symbols of that name changes once the module is initialised",
+			      "patch its callers");
 		return;
 	}
 	f.temp = km_arena_printf(link->arena, KM_TEMP_FUNC "%zu", link->funcs.n);

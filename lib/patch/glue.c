@@ -45,7 +45,7 @@ static void add_funcs(km_str *s, const struct km_link *link, size_t from, size_t
 
 static void add_objects(km_str *s, const struct km_link *link)
 {
-	km_str objects = { 0 };
+	km_str objects = {0};
 	size_t n = 0;
 
 	for (size_t i = 0, j; i < link->funcs.n; i = j, n++) {
@@ -85,7 +85,7 @@ static void add_modinfo(km_str *s, const struct km_link *link)
 
 char *km_glue_source(const struct km_link *link)
 {
-	km_str s = { 0 };
+	km_str s = {0};
 
 	km_str_add(&s, "#include <linux/livepatch.h>\n#include <linux/module.h>\n\n");
 	add_objects(&s, link);
@@ -101,7 +101,7 @@ char *km_glue_source(const struct km_link *link)
 
 char *km_glue_kbuild(const struct km_link *link, size_t units)
 {
-	km_str s = { 0 };
+	km_str s = {0};
 
 	km_str_printf(&s, "obj-m := %s.o\n%s-y := glue.o", link->spec->name, link->spec->name);
 	/* unit<n>.o_shipped is copied to unit<n>.o: objtool has seen it already when the unit was compiled. */

@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What a module file says of itself. Ours says it in KM_META_SECTION. For a livepatch module that other tools or hands made, its objects
- * are told from the names of its livepatch sections and symbols, its functions from tables of struct klp_func in its data.
+ * What a module file says of itself. Ours says it in KM_META_SECTION. For a livepatch module that other tools or hands
+ * made, its objects are told from the names of its livepatch sections and symbols, its functions from tables of struct
+ * klp_func in its data.
  */
 #include <jansson.h>
 
 #include <kmend/patch.h>
 
-enum { KLP_FUNC_NEW = 8, KLP_FUNC_SYMPOS = 16, KLP_FUNC_HEAD = 24, NAME_MAX_LEN = 511, FUNCS_MAX = 4096, OBJECTS_MAX = 1024, SAME_OFFSET_MAX = 8 };
+enum {
+	KLP_FUNC_NEW = 8,
+	KLP_FUNC_SYMPOS = 16,
+	KLP_FUNC_HEAD = 24,
+	NAME_MAX_LEN = 511,
+	FUNCS_MAX = 4096,
+	OBJECTS_MAX = 1024,
+	SAME_OFFSET_MAX = 8
+};
 
 static void set(char **field, const char *value)
 {
@@ -25,14 +34,14 @@ static void take_tag(struct km_info *info, const char *tag)
 		const char *tag;
 		char **field;
 	} fields[] = {
-		{ "name=", &info->name },
-		{ "vermagic=", &info->vermagic },
-		{ "description=", &info->description },
-		{ "version=", &info->version },
-		{ "kmend_version=", &info->version },
-		{ "kmend_release=", &info->release },
-		{ "kmend_build_id=", &info->build_id },
-		{ "kmend_tool=", &info->tool },
+		{"name=", &info->name},
+		{"vermagic=", &info->vermagic},
+		{"description=", &info->description},
+		{"version=", &info->version},
+		{"kmend_version=", &info->version},
+		{"kmend_release=", &info->release},
+		{"kmend_build_id=", &info->build_id},
+		{"kmend_tool=", &info->tool},
 	};
 
 	if (!strcmp(tag, "livepatch=Y"))
@@ -71,7 +80,7 @@ static struct km_info_object *object_named(struct km_info *info, const char *nam
 	for (size_t i = 0; i < info->objects.n; i++)
 		if (!strcmp(info->objects.at[i].name, name))
 			return &info->objects.at[i];
-	km_vec_push(&info->objects, (struct km_info_object){ .name = km_strdup(name) });
+	km_vec_push(&info->objects, (struct km_info_object){.name = km_strdup(name)});
 	return &info->objects.at[info->objects.n - 1];
 }
 
@@ -113,9 +122,7 @@ static void take_strings(json_t *array, km_strv *ret)
 	size_t i;
 	json_t *value;
 
-	json_array_foreach(array, i, value)
-		if (json_is_string(value))
-			km_strv_push(ret, json_string_value(value));
+	json_array_foreach(array, i, value) if (json_is_string(value)) km_strv_push(ret, json_string_value(value));
 }
 
 static km_error *take_function(json_t *json, struct km_info_object *object)
@@ -124,13 +131,14 @@ static km_error *take_function(json_t *json, struct km_info_object *object)
 	const char *expected = json_string_value(json_object_get(json, "expected"));
 	json_int_t sympos = json_integer_value(json_object_get(json, "sympos"));
 	json_int_t size = json_integer_value(json_object_get(json, "size"));
-	struct km_info_func f = { .matched = json_is_true(json_object_get(json, "matched")) };
+	struct km_info_func f = {.matched = json_is_true(json_object_get(json, "matched"))};
 
 	if (!name || !*name || strlen(name) > NAME_MAX_LEN)
 		return wrong("objects.functions.name");
 	if (sympos < 0 || sympos > INT32_MAX || size < 0)
 		return wrong("objects.functions.sympos");
-	if (!expected || strlen(expected) != KM_SHA256_HEX - 1 || strspn(expected, "0123456789abcdef") != KM_SHA256_HEX - 1)
+	if (!expected || strlen(expected) != KM_SHA256_HEX - 1 ||
+	    strspn(expected, "0123456789abcdef") != KM_SHA256_HEX - 1)
 		return wrong("objects.functions.expected");
 	f.name = km_strdup(name);
 	f.sympos = (unsigned)sympos;
@@ -147,12 +155,10 @@ static km_error *take_meta_object(json_t *json, struct km_info *info)
 	struct km_info_object *object;
 	size_t i;
 
-	if (!name || !*name || strlen(name) > KM_KLP_OBJECT_MAX || !json_is_array(functions) ||
-	    !room_for(info, name))
+	if (!name || !*name || strlen(name) > KM_KLP_OBJECT_MAX || !json_is_array(functions) || !room_for(info, name))
 		return wrong("objects");
 	object = object_named(info, name);
-	json_array_foreach(functions, i, f)
-		KM_TRY(take_function(f, object));
+	json_array_foreach(functions, i, f) KM_TRY(take_function(f, object));
 	return NULL;
 }
 
@@ -165,8 +171,9 @@ static km_error *take_meta(struct km_info *info, json_t *root)
 	if (format < 1 || format > UINT16_MAX)
 		return wrong("format");
 	if (format != KM_PATCH_FORMAT)
-		return km_error_hint(km_error_new(KM_INPUT, "the patch is of format %d, this program knows format %d", (int)format,
-						  KM_PATCH_FORMAT), "use a newer kmend");
+		return km_error_hint(km_error_new(KM_INPUT, "the patch is of format %d, this program knows format %d",
+						  (int)format, KM_PATCH_FORMAT),
+				     "use a newer kmend");
 	if (!json_is_string(json_object_get(root, "name")) || !json_is_string(json_object_get(kernel, "release")))
 		return wrong("name");
 	if (!json_is_array(objects))
@@ -183,8 +190,7 @@ static km_error *take_meta(struct km_info *info, json_t *root)
 	info->replace = json_is_true(json_object_get(root, "replace"));
 	take_strings(json_object_get(root, "cves"), &info->cves);
 	take_strings(json_object_get(root, "flags"), &info->flags);
-	json_array_foreach(objects, i, object)
-		KM_TRY(take_meta_object(object, info));
+	json_array_foreach(objects, i, object) KM_TRY(take_meta_object(object, info));
 	return NULL;
 }
 
@@ -195,8 +201,8 @@ static km_error *read_meta(struct km_info *info, const struct km_sec *sec)
 	km_error *err;
 
 	if (!sec->data || sec->size > KM_META_MAX)
-		return km_error_new(KM_INPUT, "the metadata has %llu bytes, at most %u are read", (unsigned long long)sec->size,
-				    KM_META_MAX);
+		return km_error_new(KM_INPUT, "the metadata has %llu bytes, at most %u are read",
+				    (unsigned long long)sec->size, KM_META_MAX);
 	root = json_loadb((const char *)sec->data, sec->size, JSON_REJECT_DUPLICATES, &where);
 	if (!root)
 		return km_error_new(KM_INPUT, "the metadata is not JSON: byte %d: %s", where.position, where.text);
@@ -239,7 +245,8 @@ static const char *string_at(const struct km_rel *rel)
 	return s;
 }
 
-/* struct klp_func { const char *old_name; void *new_func; unsigned long old_sympos; … }: a string, code, a small number. */
+/* struct klp_func { const char *old_name; void *new_func; unsigned long old_sympos; … }: a string, code, a small
+ * number. */
 static bool is_klp_func(const struct km_sec *sec, size_t i, const char **name, unsigned *sympos)
 {
 	const struct km_rel *rel = &sec->rels.at[i], *code = rel_at(sec, i + 1, rel->offset + KLP_FUNC_NEW);
@@ -249,7 +256,8 @@ static bool is_klp_func(const struct km_sec *sec, size_t i, const char **name, u
 	*name = string_at(rel);
 	if (!*name || !code || !code->sym->sec || !km_sec_is_text(code->sym->sec))
 		return false;
-	if (rel->offset > sec->size || sec->size - rel->offset < KLP_FUNC_HEAD || rel_at(sec, i + 1, rel->offset + KLP_FUNC_SYMPOS))
+	if (rel->offset > sec->size || sec->size - rel->offset < KLP_FUNC_HEAD ||
+	    rel_at(sec, i + 1, rel->offset + KLP_FUNC_SYMPOS))
 		return false;
 	c = km_cursor_of(sec->data, sec->size);
 	km_seek(&c, rel->offset + KLP_FUNC_SYMPOS);
@@ -269,8 +277,8 @@ static char *table_key(const struct km_sec *sec, uint64_t offset)
 	return km_printf("%u:%llu", sec->index, (unsigned long long)offset);
 }
 
-/* struct klp_object { const char *name; struct klp_func *funcs; … }: all places in data that something points at, with the name that
- * stands before the pointer; without one it is vmlinux. The first pointer counts. */
+/* struct klp_object { const char *name; struct klp_func *funcs; … }: all places in data that something points at, with
+ * the name that stands before the pointer; without one it is vmlinux. The first pointer counts. */
 static km_map *tables_of(const km_elf *elf)
 {
 	km_map *tables = km_map_create();
@@ -315,7 +323,7 @@ static void take_klp_funcs(struct km_info *info, const km_map *tables, const str
 		if (!room_for(info, object))
 			return;
 		km_vec_push(&object_named(info, object)->funcs,
-			    (struct km_info_func){ .name = km_strdup(name), .sympos = sympos });
+			    (struct km_info_func){.name = km_strdup(name), .sympos = sympos});
 	}
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Tables that the loader works through when the patch is loaded: their keys must be there by then. A key of a module may not be,
- * so its entries cannot travel. A tracepoint's branch then keeps its default, off; other keys steer what the code does.
+ * Tables that the loader works through when the patch is loaded: their keys must be there by then. A key of a module
+ * may not be, so its entries cannot travel. A static call then stays what the compiler made of it, a call of the
+ * trampoline, which is kept up to date with or without sites (arch_static_call_transform()). A tracepoint's branch
+ * keeps its default, off. Other keys steer what the code does.
  */
 #include "link.h"
 
@@ -11,18 +13,13 @@ struct key_table {
 };
 
 static const struct key_table key_tables[] = {
-	{ "__jump_table", 16, 8 },
-	{ ".static_call_sites", 8, 4 },
+	{"__jump_table", 16, 8},
+	{".static_call_sites", 8, 4},
 };
 
 static bool is_tracepoint(const char *name)
 {
-	return km_starts(name, "__tracepoint_") || km_starts(name, "__SCK__tp_func_") || km_starts(name, "__SCT__tp_func_");
-}
-
-static const char *tracepoint_of(const char *name)
-{
-	return km_starts(name, "__tracepoint_") ? name + strlen("__tracepoint_") : name + strlen("__SCK__tp_func_");
+	return km_starts(name, "__tracepoint_");
 }
 
 static const struct km_klp_sym *klp_of_rel(const struct km_link *link, const struct km_rel *rel)
@@ -43,15 +40,16 @@ static const struct km_rel *rel_in(const struct km_sec *sec, uint64_t offset)
 static const char *user_of(const km_elf *carry, const struct km_sec *table, uint64_t entry)
 {
 	const struct km_rel *rel = rel_in(table, entry);
-	const struct km_sym *s = rel && rel->sym->sec ?
-		km_elf_sym_at(carry, rel->sym->sec, rel->sym->value + (uint64_t)rel->addend) : NULL;
+	const struct km_sym *s = rel && rel->sym->sec
+					 ? km_elf_sym_at(carry, rel->sym->sec, rel->sym->value + (uint64_t)rel->addend)
+					 : NULL;
 
 	return s ? s->name : "the patch";
 }
 
 /* May the entry at `entry` travel? Judges when not. */
-static bool entry_may_stay(struct km_link *link, struct km_link_unit *u, const struct key_table *t, const struct km_sec *table,
-			   uint64_t entry)
+static bool entry_may_stay(struct km_link *link, struct km_link_unit *u, const struct key_table *t,
+			   const struct km_sec *table, uint64_t entry)
 {
 	const struct km_rel *rel = rel_in(table, entry + t->key);
 	const struct km_klp_sym *klp = rel ? klp_of_rel(link, rel) : NULL;
@@ -59,18 +57,20 @@ static bool entry_may_stay(struct km_link *link, struct km_link_unit *u, const s
 
 	if (!klp || !strcmp(klp->relas, "vmlinux"))
 		return true;
+	if (!strcmp(t->section, ".static_call_sites"))
+		return false;
 	if (is_tracepoint(klp->name)) {
-		if (!strcmp(t->section, "__jump_table"))
-			km_link_judge(link, KM_RISK, "module-tracepoint", u, user,
-				 km_arena_printf(link->arena, "the tracepoint %s of module %s stays silent in the new %s",
-						 tracepoint_of(klp->name), klp->object, user),
-				 "nothing, unless someone traces it: trace the patched function instead");
+		km_link_judge(link, KM_RISK, "module-tracepoint", u, user,
+			      km_arena_printf(link->arena, "the tracepoint %s of module %s stays silent in the new %s",
+					      klp->name + strlen("__tracepoint_"), klp->object, user),
+			      "nothing, unless someone traces it: trace the patched function instead");
 		return false;
 	}
 	km_link_judge(link, KM_REFUSE, "module-static-key", u, user,
-		 km_arena_printf(link->arena, "%s branches on the static key %s of module %s, which may not be loaded yet", user,
-				 klp->name, klp->object),
-		 "read the key's state in the new code (static_key_enabled()) in place of the static branch");
+		      km_arena_printf(link->arena,
+				      "%s branches on the static key %s of module %s, which may not be loaded yet",
+				      user, klp->name, klp->object),
+		      "read the key's state in the new code (static_key_enabled()) in place of the static branch");
 	return true;
 }
 
@@ -107,9 +107,12 @@ static void check_late(struct km_link *link, struct km_link_unit *u, const struc
 		by = km_mask_rewritten(carry, sec, rel->offset, type->size);
 		if (by)
 			km_link_judge(link, KM_REFUSE, "late-relocation", u, klp->name,
-				 km_arena_printf(link->arena, "an instruction that the loader rewrites (%s) refers to %s of module %s, "
-						 "which may come later", by, klp->name, klp->object),
-				 "call it through a function of the patch of its own");
+				      km_arena_printf(
+					      link->arena,
+					      "an instruction that the loader rewrites (%s) refers to %s of module %s, "
+					      "which may come later",
+					      by, klp->name, klp->object),
+				      "call it through a function of the patch of its own");
 	}
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * After the link: what modpost and ld took for plain undefined symbols becomes livepatch symbols and relocation sections.
- * Format: Documentation/livepatch/module-elf-format.rst.
+ * After the link: what modpost and ld took for plain undefined symbols becomes livepatch symbols and relocation
+ * sections. Format: Documentation/livepatch/module-elf-format.rst.
  */
 #include "link.h"
 
@@ -98,7 +98,8 @@ static void name_symbols(const struct km_link *link, km_elf *ko)
 		if (!s->sec && temp_index(s->name, KM_TEMP_KLP, link->klps.n, &n)) {
 			const struct km_klp_sym *klp = link->klps.at[n];
 
-			s->name = km_arena_printf(ko->arena, KM_KLP_SYM_PREFIX "%s.%s,%u", klp->object, klp->name, klp->sympos);
+			s->name = km_arena_printf(ko->arena, KM_KLP_SYM_PREFIX "%s.%s,%u", klp->object, klp->name,
+						  klp->sympos);
 			s->shndx = KM_SHN_LIVEPATCH;
 		} else if (s->sec && temp_index(s->name, KM_TEMP_NEW, link->news.n, &n)) {
 			s->name = km_arena_strdup(ko->arena, link->news.at[n]->name);
@@ -153,6 +154,6 @@ km_error *km_klp_finish(struct km_link *link, km_elf *ko)
 	KM_TRY(drop_aliases(link, ko));
 	name_symbols(link, ko);
 	used = used_symbols(ko);
-	kept = (struct kept){ ko, used };
+	kept = (struct kept){ko, used};
 	return km_elf_prune(ko, keeps_section, keeps_symbol, &kept);
 }

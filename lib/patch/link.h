@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * link.h - one patch module while it is made: from carried objects over the kernel's own linking to livepatch relocations.
+ * link.h - one patch module while it is made: from carried objects over the kernel's own linking to livepatch
+ * relocations.
  *
- * ld and modpost must not see names like ".klp.sym.vmlinux.foo,2", and the glue must reach functions that are local. So three
- * kinds of intermediate names live from resolve.c to klp.c only, each an index into a table here:
- *   kmend_klp_<n>   undefined: a symbol that the kernel's livepatch code will look up
- *   kmend_new_<n>   a new global of one unit that another unit of the same object uses
- *   kmend_func_<n>  alias of the new version of function n, for the glue's table
+ * ld and modpost must not see names like ".klp.sym.vmlinux.foo,2", and the glue must reach functions that are local. So
+ * three kinds of intermediate names live from resolve.c to klp.c only, each an index into a table here: kmend_klp_<n>
+ * undefined: a symbol that the kernel's livepatch code will look up kmend_new_<n>   a new global of one unit that
+ * another unit of the same object uses kmend_func_<n>  alias of the new version of function n, for the glue's table
  */
 #ifndef KMEND_PATCH_LINK_H
 #define KMEND_PATCH_LINK_H
 
-#include <kmend/patch.h>
 #include "mask.h"
+#include <kmend/patch.h>
 
-#define KM_TEMP_KLP "kmend_klp_"
-#define KM_TEMP_NEW "kmend_new_"
+#define KM_TEMP_KLP  "kmend_klp_"
+#define KM_TEMP_NEW  "kmend_new_"
 #define KM_TEMP_FUNC "kmend_func_"
 
 struct km_klp_sym {
@@ -32,7 +32,7 @@ struct km_new_sym {
 
 struct km_link_func {
 	const char *temp;
-	const char *name;   /* as the kernel knows it */
+	const char *name; /* as the kernel knows it */
 	const char *object, *unit;
 	unsigned sympos;
 	uint64_t addr, size;
@@ -58,8 +58,8 @@ struct km_link_unit {
 	const struct km_patch_unit *unit;
 	km_object *shipped;
 	struct km_klp_sym **klp; /* by symbol index of carry: what it became; NULL when it links by name */
-	int64_t *delta;          /* by symbol index: to be added to addends */
-	size_t n;                /* of both, symbols of carry before any was added */
+	int64_t *delta;		 /* by symbol index: to be added to addends */
+	size_t n;		 /* of both, symbols of carry before any was added */
 };
 
 /* `reason` and `next` are kept; subject is copied. The same one twice is one. */
@@ -68,15 +68,17 @@ void km_link_judge(struct km_link *link, enum km_severity severity, const char *
 bool km_link_refused(const struct km_link *link);
 
 /* resolve.c: finds or makes the klp symbol. */
-struct km_klp_sym *km_klp_symbol(struct km_link *link, const char *patched, const char *object, const char *name, unsigned sympos);
+struct km_klp_sym *km_klp_symbol(struct km_link *link, const char *patched, const char *object, const char *name,
+				 unsigned sympos);
 /* Declares the new globals of a unit, which others may use. */
 void km_resolve_news(struct km_link *link, struct km_link_unit *u);
 /* Gives each undefined symbol of the unit's carried object its home, or judges. */
 km_error *km_resolve_unit(struct km_link *link, struct km_link_unit *u);
 /* The original of a symbol of the original object, as an undefined symbol of carry. NULL when it has no place. */
-struct km_sym *km_resolve_original(struct km_link *link, struct km_link_unit *u, const struct km_sym *orig, int64_t *delta);
-/* The position that finds a symbol both while its module comes (all symbols count) and when it is there (.init does not); false when
- * there is none. */
+struct km_sym *km_resolve_original(struct km_link *link, struct km_link_unit *u, const struct km_sym *orig,
+				   int64_t *delta);
+/* The position that finds a symbol both while its module comes (all symbols count) and when it is there (.init does
+ * not); false when there is none. */
 bool km_sympos_of(const struct km_ksym *sym, unsigned *ret);
 
 /* pointer.c: function pointers in carried code and data. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What is rewritten in a function after it was linked. Each table of the kernel tells the places that it rewrites; how many bytes there,
- * either a field of the entry or the instruction at the place says. Sources: arch/x86/kernel/{alternative,jump_label,static_call}.c.
+ * What is rewritten in a function after it was linked. Each table of the kernel tells the places that it rewrites; how
+ * many bytes there, either a field of the entry or the instruction at the place says. Sources:
+ * arch/x86/kernel/{alternative,jump_label,static_call}.c.
  */
 #include "mask.h"
 
@@ -9,23 +10,23 @@ enum length_rule { FIXED, FIELD, BRANCH, INDIRECT };
 
 struct rewriter {
 	const char *section;
-	unsigned rels;   /* relocations in an entry; the first tells the place */
+	unsigned rels; /* relocations in an entry; the first tells the place */
 	enum length_rule rule;
 	unsigned length; /* FIXED: bytes; FIELD: distance of the length byte from the entry's end */
-	bool at_load;    /* the module loader does it when a patch is loaded, not later */
+	bool at_load;	 /* the module loader does it when a patch is loaded, not later */
 };
 
 static const struct rewriter rewriters[] = {
-	{ ".altinstructions", 2, FIELD, 2, true },
-	{ ".parainstructions", 1, FIELD, 7, true }, /* u8 *instr; u8 type; u8 len; 6 bytes of padding */
-	{ "__jump_table", 3, BRANCH, 0, false },
-	{ ".static_call_sites", 2, FIXED, 5, true },
-	{ ".smp_locks", 1, FIXED, 1, false },
-	{ ".retpoline_sites", 1, INDIRECT, 0, true },
-	{ ".return_sites", 1, FIXED, 5, true },
-	{ ".call_sites", 1, FIXED, 5, true },
-	{ "__mcount_loc", 1, FIXED, 5, false },
-	{ ".ibt_endbr_seal", 1, FIXED, 4, true },
+	{".altinstructions", 2, FIELD, 2, true},
+	{".parainstructions", 1, FIELD, 7, true}, /* u8 *instr; u8 type; u8 len; 6 bytes of padding */
+	{"__jump_table", 3, BRANCH, 0, false},
+	{".static_call_sites", 2, FIXED, 5, true},
+	{".smp_locks", 1, FIXED, 1, false},
+	{".retpoline_sites", 1, INDIRECT, 0, true},
+	{".return_sites", 1, FIXED, 5, true},
+	{".call_sites", 1, FIXED, 5, true},
+	{"__mcount_loc", 1, FIXED, 5, false},
+	{".ibt_endbr_seal", 1, FIXED, 4, true},
 };
 
 static uint8_t byte_at(const struct km_sec *sec, uint64_t offset)
@@ -41,7 +42,8 @@ static unsigned branch_length(const struct km_sec *text, uint64_t at)
 	return op == 0xeb || op == 0x66 ? 2 : 5;
 }
 
-/* call/jmp rel32 to a thunk, with the CS prefix that -mindirect-branch-cs-prefix puts before it, or a conditional jump. */
+/* call/jmp rel32 to a thunk, with the CS prefix that -mindirect-branch-cs-prefix puts before it, or a conditional jump.
+ */
 static unsigned indirect_length(const struct km_sec *text, uint64_t at)
 {
 	uint8_t op = byte_at(text, at);
@@ -53,14 +55,10 @@ static unsigned entry_length(const struct rewriter *w, const struct km_sec *tabl
 			     const struct km_sec *text, uint64_t at)
 {
 	switch (w->rule) {
-	case FIXED:
-		return w->length;
-	case BRANCH:
-		return branch_length(text, at);
-	case INDIRECT:
-		return indirect_length(text, at);
-	case FIELD:
-		return byte_at(table, table->rels.at[rel].offset + entry - w->length);
+	case FIXED: return w->length;
+	case BRANCH: return branch_length(text, at);
+	case INDIRECT: return indirect_length(text, at);
+	case FIELD: return byte_at(table, table->rels.at[rel].offset + entry - w->length);
 	}
 	return 0;
 }
@@ -102,7 +100,7 @@ static void collect(struct collect *c, uint64_t at, uint64_t length)
 		at = c->from;
 	if (end > c->to)
 		end = c->to;
-	km_vec_push(c->ranges, (struct km_range){ at - c->from, end - at });
+	km_vec_push(c->ranges, (struct km_range){at - c->from, end - at});
 }
 
 static void collect_rewrite(void *ctx, const struct rewriter *w, uint64_t at, unsigned length)
@@ -138,7 +136,7 @@ static void join(km_ranges *r)
 
 void km_mask_of(const km_elf *plain, const struct km_sym *func, km_ranges *ret)
 {
-	struct collect c = { func->value, func->value + func->size, ret };
+	struct collect c = {func->value, func->value + func->size, ret};
 
 	for (size_t i = 0; i < func->sec->rels.n; i++) {
 		const struct km_rel *rel = &func->sec->rels.at[i];
@@ -161,7 +159,8 @@ void km_mask_hash(const uint8_t *bytes, size_t n, const km_ranges *mask, uint8_t
 	for (size_t i = 0; i < mask->n; i++)
 		if (mask->at[i].offset < n)
 			memset(copy + mask->at[i].offset, 0,
-			       mask->at[i].length < n - mask->at[i].offset ? mask->at[i].length : n - mask->at[i].offset);
+			       mask->at[i].length < n - mask->at[i].offset ? mask->at[i].length
+									   : n - mask->at[i].offset);
 	km_sha256_of(copy, n, out);
 	free(copy);
 }
@@ -181,7 +180,7 @@ static void find_cover(void *ctx, const struct rewriter *w, uint64_t at, unsigne
 
 const char *km_mask_rewritten(const km_elf *elf, const struct km_sec *sec, uint64_t offset, unsigned size)
 {
-	struct covered c = { offset, offset + size, NULL };
+	struct covered c = {offset, offset + size, NULL};
 
 	if (!strcmp(sec->name, ".altinstr_replacement"))
 		return sec->name;

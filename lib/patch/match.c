@@ -24,7 +24,8 @@ km_error *km_match_create(const km_elf *plain, const km_object *obj, const km_ke
 		return km_error_new(KM_BUG, "module %s was opened without its sections", obj->name);
 	arena = km_arena_create();
 	m = km_arena_new(arena, km_match);
-	*m = (km_match){ .arena = arena, .plain = plain, .obj = obj, .k = k, .names = km_map_create(), .bound = km_map_create() };
+	*m = (km_match){
+		.arena = arena, .plain = plain, .obj = obj, .k = k, .names = km_map_create(), .bound = km_map_create()};
 	m->regions = km_arena_alloc(arena, (plain->secs.n + 1) * sizeof(*m->regions));
 	for (size_t i = 0; i < plain->secs.n; i++)
 		m->regions[i].sec = plain->secs.at[i];
@@ -44,7 +45,8 @@ const struct km_sym *km_plain_symbol(const struct km_match *m, const char *name)
 	return km_map_get(m->names, name);
 }
 
-/* "(Debian 12.2.0-14+deb12u1) 12.2.0" out of "GCC: (Debian …) 12.2.0", the compiler's own note in the object; "" for none. */
+/* "(Debian 12.2.0-14+deb12u1) 12.2.0" out of "GCC: (Debian …) 12.2.0", the compiler's own note in the object; "" for
+ * none. */
 static void compiler_of(const km_elf *plain, char text[static COMPILER_TEXT_MAX])
 {
 	const struct km_sec *sec = km_elf_sec(plain, ".comment");
@@ -84,8 +86,10 @@ static const char *cause(struct km_match *m)
 
 	compiler_of(m->plain, compiler);
 	if (banner && compiler[0] && !strstr(banner, compiler))
-		return km_arena_printf(m->arena, "the kernel was built by %s, this unit by %s", banner_compiler(m, banner), compiler);
-	if (m->k && m->k->package_version && m->k->package_version[0] && banner && !strstr(banner, m->k->package_version))
+		return km_arena_printf(m->arena, "the kernel was built by %s, this unit by %s",
+				       banner_compiler(m, banner), compiler);
+	if (m->k && m->k->package_version && m->k->package_version[0] && banner &&
+	    !strstr(banner, m->k->package_version))
 		return km_arena_printf(m->arena, "the kernel's banner does not name version %s of this source",
 				       m->k->package_version);
 	return "the same compiler made both, so the source or the configuration is not the kernel's";
@@ -112,18 +116,19 @@ static struct km_match_result lost(struct km_match *m, const struct km_sym *sym,
 		};
 	return (struct km_match_result){
 		.state = KM_MATCH_ABSENT,
-		.why = sym ? km_arena_printf(m->arena, "%s as shipped has no %s", m->obj->name, name) :
-			     km_arena_printf(m->arena, "the unit as distributed has no %s", name),
+		.why = sym ? km_arena_printf(m->arena, "%s as shipped has no %s", m->obj->name, name)
+			   : km_arena_printf(m->arena, "the unit as distributed has no %s", name),
 	};
 }
 
 static struct km_place place_at(struct km_match *m, struct km_spot at, const char *name)
 {
-	return (struct km_place){ .sym = km_shipped_covering(m, at, name), .addr = at.at };
+	return (struct km_place){.sym = km_shipped_covering(m, at, name), .addr = at.at};
 }
 
-/* Where the unit's own copy is. What the shipped object has under its unique name elsewhere is taken to be there: one longer
- * neighbour does not make all that follow differ, and a reference to a weak definition that lost goes to the strong one. */
+/* Where the unit's own copy is. What the shipped object has under its unique name elsewhere is taken to be there: one
+ * longer neighbour does not make all that follow differ, and a reference to a weak definition that lost goes to the
+ * strong one. */
 static struct km_spot own_place(struct km_match *m, const struct km_sym *sym)
 {
 	struct km_spot at = km_spot_add(m->regions[sym->sec->index].base, sym->value);
@@ -137,7 +142,8 @@ static struct km_spot own_place(struct km_match *m, const struct km_sym *sym)
 	return n == 1 ? km_shipped_spot(m, all[0]) : at;
 }
 
-static bool compare(struct km_match *m, const struct km_sym *sym, struct km_spot at, bool lenient, struct km_difference *ret)
+static bool compare(struct km_match *m, const struct km_sym *sym, struct km_spot at, bool lenient,
+		    struct km_difference *ret)
 {
 	return km_compare(m, sym->sec, km_spot_add(at, -sym->value), sym->value, sym->value + sym->size, lenient, ret);
 }
@@ -165,7 +171,7 @@ void km_match_function(km_match *m, const char *name, struct km_match_result *re
 		*ret = differs(m, sym, &diff);
 		return;
 	}
-	*ret = (struct km_match_result){ .state = KM_MATCH_OK, .place = place_at(m, at, name) };
+	*ret = (struct km_match_result){.state = KM_MATCH_OK, .place = place_at(m, at, name)};
 }
 
 void km_match_symbol(km_match *m, const char *name, struct km_match_result *ret)
@@ -176,7 +182,7 @@ void km_match_symbol(km_match *m, const char *name, struct km_match_result *ret)
 		*ret = lost(m, sym, name);
 		return;
 	}
-	*ret = (struct km_match_result){ .state = KM_MATCH_OK, .place = place_at(m, own_place(m, sym), name) };
+	*ret = (struct km_match_result){.state = KM_MATCH_OK, .place = place_at(m, own_place(m, sym), name)};
 }
 
 bool km_match_bound(const km_match *m, const char *name, struct km_place *ret)
@@ -186,6 +192,6 @@ bool km_match_bound(const km_match *m, const char *name, struct km_place *ret)
 
 	if (!ks)
 		return false;
-	*ret = (struct km_place){ .sym = ks, .addr = at->at };
+	*ret = (struct km_place){.sym = ks, .addr = at->at};
 	return true;
 }

@@ -12,14 +12,14 @@
 /* Where something is in the shipped object. */
 struct km_spot {
 	const struct km_sec *in; /* module: its section; NULL in vmlinux */
-	uint64_t at;             /* vmlinux: address, or per-CPU offset; module: offset in `in` */
-	const char *undef;       /* module: the field names an undefined symbol, and `at` is what is added to it */
+	uint64_t at;		 /* vmlinux: address, or per-CPU offset; module: offset in `in` */
+	const char *undef;	 /* module: the field names an undefined symbol, and `at` is what is added to it */
 };
 
 struct km_vote {
 	struct km_spot base;
-	unsigned names;      /* symbols that are unique in the shipped object and put the region here */
-	unsigned hints;      /* symbols that fit here, and elsewhere too */
+	unsigned names;	     /* symbols that are unique in the shipped object and put the region here */
+	unsigned hints;	     /* symbols that fit here, and elsewhere too */
 	unsigned references; /* relocations in proven code that put the region here */
 };
 
@@ -34,14 +34,14 @@ struct km_match {
 	km_arena *arena;
 	const km_elf *plain;
 	const km_object *obj;
-	const km_kernel *k;        /* may be NULL: no banner facts then */
+	const km_kernel *k;	   /* may be NULL: no banner facts then */
 	struct km_region *regions; /* by km_sec.index of plain */
-	km_map *names;             /* plain's symbols that have a section, by name */
-	km_map *bound;             /* name of an undefined symbol -> struct km_spot that proven code binds it to */
+	km_map *names;		   /* plain's symbols that have a section, by name */
+	km_map *bound;		   /* name of an undefined symbol -> struct km_spot that proven code binds it to */
 };
 
 struct km_difference {
-	uint64_t at;      /* offset in the function */
+	uint64_t at;	  /* offset in the function */
 	const char *what; /* in the arena of the match */
 };
 
@@ -60,8 +60,8 @@ static inline struct km_spot km_spot_add(struct km_spot s, uint64_t n)
 
 /* shipped.c: n shipped bytes, or NULL where the object holds none (bss, past an end). */
 const uint8_t *km_shipped_bytes(const struct km_match *m, struct km_spot at, size_t n);
-/* What the shipped relocation field over plain's `rel` says the symbol is: its value less the addend. False when the shipped
- * module has no such relocation there, or when the field is not loaded. */
+/* What the shipped relocation field over plain's `rel` says the symbol is: its value less the addend. False when the
+ * shipped module has no such relocation there, or when the field is not loaded. */
 bool km_shipped_symbol(const struct km_match *m, struct km_spot field, const struct km_rel *rel, struct km_spot *ret);
 /* The spot of a symbol of the shipped object. */
 struct km_spot km_shipped_spot(const struct km_match *m, const struct km_ksym *ks);
@@ -72,14 +72,17 @@ const struct km_ksym *km_shipped_covering(const struct km_match *m, struct km_sp
 /* "do_fork+0x12", for messages; in the arena. */
 const char *km_shipped_text(struct km_match *m, struct km_spot at);
 
-/* match_compare.c: do the bytes of [from, to) of sec, laid at `base`, equal the shipped ones, every relocation being applied? What
- * lies in a region without a place is taken as it comes when `lenient`. */
-bool km_compare(struct km_match *m, const struct km_sec *sec, struct km_spot base, uint64_t from, uint64_t to, bool lenient,
-		struct km_difference *ret);
+/* match_compare.c: do the bytes of [from, to) of sec, laid at `base`, equal the shipped ones, every relocation being
+ * applied? What lies in a region without a place is taken as it comes when `lenient`. */
+bool km_compare(struct km_match *m, const struct km_sec *sec, struct km_spot base, uint64_t from, uint64_t to,
+		bool lenient, struct km_difference *ret);
 /* For each relocation of a proven range whose target has no place yet: votes for it; binds undefined names. */
 void km_learn(struct km_match *m, const struct km_sec *sec, struct km_spot base, uint64_t from, uint64_t to);
 /* Merged sections lose their layout when they are linked: only the content at a place counts. */
-static inline bool km_sec_is_merged(const struct km_sec *s) { return s->flags & SHF_MERGE; }
+static inline bool km_sec_is_merged(const struct km_sec *s)
+{
+	return s->flags & SHF_MERGE;
+}
 
 /* match_place.c: gives each region its place. */
 void km_place_regions(struct km_match *m);

@@ -4,8 +4,9 @@
 
 enum { CALL_LENGTH = 5, MERGED_STRING_MAX = 1 << 20 };
 
-/* A NOP of five bytes: what objtool or the linker leaves of `call __fentry__` on kernels that do not call it at boot. */
-static const uint8_t nop5[CALL_LENGTH] = { 0x0f, 0x1f, 0x44, 0x00, 0x00 };
+/* A NOP of five bytes: what objtool or the linker leaves of `call __fentry__` on kernels that do not call it at boot.
+ */
+static const uint8_t nop5[CALL_LENGTH] = {0x0f, 0x1f, 0x44, 0x00, 0x00};
 
 static const char *rel_text(struct km_match *m, const struct km_rel *rel)
 {
@@ -18,7 +19,8 @@ static const char *rel_text(struct km_match *m, const struct km_rel *rel)
 	return at ? at->name : sym->sec->name;
 }
 
-/* Bytes of the string or constant at `offset` of a merged section, its terminator included; 0 when it does not end in the section. */
+/* Bytes of the string or constant at `offset` of a merged section, its terminator included; 0 when it does not end in
+ * the section. */
 static size_t merged_length(const struct km_sec *sec, uint64_t offset)
 {
 	size_t unit = sec->entsize ? sec->entsize : 1;
@@ -64,7 +66,8 @@ static bool name_fits(const struct km_match *m, const struct km_sym *sym, struct
 	if (sym->bind == STB_WEAK && !symbol.in && !symbol.at)
 		return true;
 	bound = km_map_get(m->bound, sym->name);
-	/* The linker's own symbols may be missing from kallsyms: one place for all references is all that can be asked. */
+	/* The linker's own symbols may be missing from kallsyms: one place for all references is all that can be asked.
+	 */
 	return !n && (!bound || km_spot_same(*bound, symbol));
 }
 
@@ -96,28 +99,31 @@ static bool is_fentry_nop(const struct km_match *m, const struct km_rel *rel, st
 	return p && !memcmp(p, nop5, CALL_LENGTH);
 }
 
-static bool field_fits(struct km_match *m, const struct km_rel *rel, struct km_spot field, bool lenient, const char **what)
+static bool field_fits(struct km_match *m, const struct km_rel *rel, struct km_spot field, bool lenient,
+		       const char **what)
 {
 	struct km_spot symbol;
 
 	if (is_fentry_nop(m, rel, field))
 		return true;
 	if (!km_shipped_symbol(m, field, rel, &symbol)) {
-		*what = km_arena_printf(m->arena, "the source refers to %s here, the shipped code to nothing", rel_text(m, rel));
+		*what = km_arena_printf(m->arena, "the source refers to %s here, the shipped code to nothing",
+					rel_text(m, rel));
 		return false;
 	}
 	if (target_fits(m, rel, symbol, lenient))
 		return true;
 	if (rel->sym->type == STT_SECTION)
-		symbol = km_spot_add(symbol, (uint64_t)rel->addend + (uint64_t)(rel->type == R_X86_64_PC32 ||
-										 rel->type == R_X86_64_PLT32 ? 4 : 0));
+		symbol = km_spot_add(
+			symbol, (uint64_t)rel->addend +
+					(uint64_t)(rel->type == R_X86_64_PC32 || rel->type == R_X86_64_PLT32 ? 4 : 0));
 	*what = km_arena_printf(m->arena, "the source refers to %s, the shipped code to %s", rel_text(m, rel),
 				km_shipped_text(m, symbol));
 	return false;
 }
 
-static bool bytes_fit(struct km_match *m, const struct km_sec *sec, struct km_spot base, uint64_t from, uint64_t to, uint64_t start,
-		      struct km_difference *ret)
+static bool bytes_fit(struct km_match *m, const struct km_sec *sec, struct km_spot base, uint64_t from, uint64_t to,
+		      uint64_t start, struct km_difference *ret)
 {
 	const uint8_t *shipped;
 
@@ -128,7 +134,8 @@ static bool bytes_fit(struct km_match *m, const struct km_sec *sec, struct km_sp
 		return true;
 	for (; shipped && sec->data[from] == *shipped; shipped++)
 		from++;
-	*ret = (struct km_difference){ from - start, shipped ? "the instructions differ" : "nothing is shipped at this place" };
+	*ret = (struct km_difference){from - start,
+				      shipped ? "the instructions differ" : "nothing is shipped at this place"};
 	return false;
 }
 
@@ -164,13 +171,13 @@ static size_t count_rels(const struct km_match *m, const struct km_sec *sec, uin
 	return n;
 }
 
-bool km_compare(struct km_match *m, const struct km_sec *sec, struct km_spot base, uint64_t from, uint64_t to, bool lenient,
-		struct km_difference *ret)
+bool km_compare(struct km_match *m, const struct km_sec *sec, struct km_spot base, uint64_t from, uint64_t to,
+		bool lenient, struct km_difference *ret)
 {
 	uint64_t done = from;
 
 	if (!sec->data || to > sec->size || from > to) {
-		*ret = (struct km_difference){ 0, "it has no bytes" };
+		*ret = (struct km_difference){0, "it has no bytes"};
 		return false;
 	}
 	for (size_t i = first_rel(sec, from); i < sec->rels.n && sec->rels.at[i].offset < to; i++) {
@@ -181,7 +188,7 @@ bool km_compare(struct km_match *m, const struct km_sec *sec, struct km_spot bas
 		if (!size) /* R_X86_64_NONE: objtool was here, the bytes count */
 			continue;
 		if (rel->offset < done || size > to - rel->offset) {
-			*ret = (struct km_difference){ rel->offset - from, "relocations overlap" };
+			*ret = (struct km_difference){rel->offset - from, "relocations overlap"};
 			return false;
 		}
 		if (!bytes_fit(m, sec, base, done, rel->offset, from, ret)) {
@@ -190,7 +197,7 @@ bool km_compare(struct km_match *m, const struct km_sec *sec, struct km_spot bas
 				return false;
 		}
 		if (!field_fits(m, rel, km_spot_add(base, rel->offset), lenient, &what)) {
-			*ret = (struct km_difference){ rel->offset - from, what };
+			*ret = (struct km_difference){rel->offset - from, what};
 			return false;
 		}
 		done = rel->offset + size;
@@ -198,7 +205,7 @@ bool km_compare(struct km_match *m, const struct km_sec *sec, struct km_spot bas
 	if (!bytes_fit(m, sec, base, done, to, from, ret))
 		return false;
 	if (base.in && count_rels(m, base.in, base.at + from, base.at + to) != count_rels(m, sec, from, to)) {
-		*ret = (struct km_difference){ 0, "the shipped code refers to more symbols" };
+		*ret = (struct km_difference){0, "the shipped code refers to more symbols"};
 		return false;
 	}
 	return true;

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Placing of the plain object's sections. Three witnesses vote for a section's base, the address of something less its offset:
- * symbols whose name is unique in the shipped object, symbols whose name is not, and relocations in code that is already proven.
- * What is placed lets more code be proved, whose relocations place more: so it goes on until nothing changes.
+ * Placing of the plain object's sections. Three witnesses vote for a section's base, the address of something less its
+ * offset: symbols whose name is unique in the shipped object, symbols whose name is not, and relocations in code that
+ * is already proven. What is placed lets more code be proved, whose relocations place more: so it goes on until nothing
+ * changes.
  */
 #include "match.h"
 
 enum {
 	WEIGHT_NAME = 8,
 	WEIGHT_REFERENCE = 1,
-	REFERENCES_MAX = 7, /* however many: never more than one unique name, so that a changed reference is seen as such */
-	HINTS_MAX = 64,     /* a name that is had by more symbols says nothing (__key.0, __func__.1) */
+	REFERENCES_MAX =
+		7,	/* however many: never more than one unique name, so that a changed reference is seen as such */
+	HINTS_MAX = 64, /* a name that is had by more symbols says nothing (__key.0, __func__.1) */
 };
 
 static struct km_vote *vote_for(struct km_region *r, struct km_spot base)
@@ -18,7 +20,7 @@ static struct km_vote *vote_for(struct km_region *r, struct km_spot base)
 	for (size_t i = 0; i < r->votes.n; i++)
 		if (km_spot_same(r->votes.at[i].base, base))
 			return &r->votes.at[i];
-	km_vec_push(&r->votes, (struct km_vote){ .base = base });
+	km_vec_push(&r->votes, (struct km_vote){.base = base});
 	return &r->votes.at[r->votes.n - 1];
 }
 
@@ -95,7 +97,8 @@ static uint64_t proven_bytes(struct km_match *m, const struct km_sec *sec, struc
 	for (size_t i = 1; i < m->plain->syms.n; i++) {
 		const struct km_sym *s = m->plain->syms.at[i];
 
-		if (s->sec == sec && is_provable(s) && km_compare(m, sec, base, s->value, s->value + s->size, true, &diff))
+		if (s->sec == sec && is_provable(s) &&
+		    km_compare(m, sec, base, s->value, s->value + s->size, true, &diff))
 			n += s->size;
 	}
 	return n;
@@ -201,7 +204,8 @@ static bool is_region(const struct km_sec *sec)
 	return km_sec_is_alloc(sec) && !km_sec_is_merged(sec) && !km_starts(sec->name, ".discard");
 }
 
-/* Data without a symbol of its own is placed when something that is placed refers to it; tables of pointers refer to more. */
+/* Data without a symbol of its own is placed when something that is placed refers to it; tables of pointers refer to
+ * more. */
 static void learn_data(struct km_match *m, struct km_region *r)
 {
 	struct km_difference diff;
@@ -233,7 +237,8 @@ static bool round_of_placing(struct km_match *m, bool text, bool desperate)
 	return progress;
 }
 
-/* Code goes first: data that has only common names waits for what proven code says of it, and only then follows its names. */
+/* Code goes first: data that has only common names waits for what proven code says of it, and only then follows its
+ * names. */
 void km_place_regions(struct km_match *m)
 {
 	for (size_t i = 1; i < m->plain->syms.n; i++) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The metadata of a patch as JSON; see kmend/patch-format.h. Sorted keys and no times: the same patch gives the same text. */
+/* The metadata of a patch as JSON; see kmend/patch-format.h. Sorted keys and no times: the same patch gives the same
+ * text. */
 #include <jansson.h>
 
 #include "link.h"
@@ -18,8 +19,8 @@ static json_t *mask_of(const struct km_link_func *f)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < f->mask.n; i++)
-		json_array_append_new(array, json_pack("[I, I]", (json_int_t)f->mask.at[i].offset,
-						       (json_int_t)f->mask.at[i].length));
+		json_array_append_new(
+			array, json_pack("[I, I]", (json_int_t)f->mask.at[i].offset, (json_int_t)f->mask.at[i].length));
 	return array;
 }
 
@@ -28,8 +29,9 @@ static json_t *function_of(const struct km_link_func *f)
 	char expected[KM_SHA256_HEX];
 
 	km_hex(f->expected, KM_SHA256_LEN, expected);
-	return json_pack("{s:s, s:i, s:s, s:I, s:s, s:o, s:b}", "name", f->name, "sympos", (int)f->sympos, "unit", f->unit, "size",
-			 (json_int_t)f->size, "expected", expected, "mask", mask_of(f), "matched", f->matched);
+	return json_pack("{s:s, s:i, s:s, s:I, s:s, s:o, s:b}", "name", f->name, "sympos", (int)f->sympos, "unit",
+			 f->unit, "size", (json_int_t)f->size, "expected", expected, "mask", mask_of(f), "matched",
+			 f->matched);
 }
 
 static json_t *object_of(const struct km_link *link, const char *name)
@@ -76,14 +78,25 @@ static json_t *kernel_of(const km_kernel *k)
 	char build_id[2 * 20 + 1];
 
 	km_hex(k->vmlinux->build_id, k->vmlinux->build_id_len, build_id);
-	return json_pack("{s:s, s:s, s:s, s:s}", "release", k->release, "build_id", build_id, "arch", k->arch, "package",
-			 k->package_version ? k->package_version : "");
+	return json_pack("{s:s, s:s, s:s, s:s}", "release", k->release, "build_id", build_id, "arch", k->arch,
+			 "package", k->package_version ? k->package_version : "");
 }
 
 static void set_text(json_t *root, const char *key, const char *text)
 {
 	if (text && *text)
 		json_object_set_new(root, key, json_string(text));
+}
+
+static void set_flags(json_t *root, const struct km_patch_spec *spec)
+{
+	json_t *flags = strings(&spec->flags);
+
+	if (spec->allow_mismatch && !km_strv_has(&spec->flags, "allow-mismatch"))
+		json_array_append_new(flags, json_string("allow-mismatch"));
+	if (json_array_size(flags))
+		json_object_set(root, "flags", flags);
+	json_decref(flags);
 }
 
 char *km_meta_text(const struct km_link *link)
@@ -101,8 +114,7 @@ char *km_meta_text(const struct km_link *link)
 	set_text(root, "description", spec->description);
 	if (spec->cves.n)
 		json_object_set_new(root, "cves", strings(&spec->cves));
-	if (spec->flags.n)
-		json_object_set_new(root, "flags", strings(&spec->flags));
+	set_flags(root, spec);
 	json_object_set_new(root, "replace", json_boolean(spec->replace));
 	json_object_set_new(root, "kernel", kernel_of(link->k));
 	json_object_set_new(root, "objects", objects_of(link));

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Function pointers that carried code takes. A call may go straight to the new version: the caller is new code itself, and leaves with
- * it. A pointer may be kept in the kernel's structures: it must be the original's address, so that a comparison with a pointer taken
- * earlier holds, ftrace redirects it as it does every other call, and nothing dangles once the patch is gone.
+ * Function pointers that carried code takes. A call may go straight to the new version: the caller is new code itself,
+ * and leaves with it. A pointer may be kept in the kernel's structures: it must be the original's address, so that a
+ * comparison with a pointer taken earlier holds, ftrace redirects it as it does every other call, and nothing dangles
+ * once the patch is gone.
  */
 #include "link.h"
 
@@ -18,7 +19,8 @@ static bool is_call(const struct km_sec *sec, const struct km_rel *rel)
 	       (sec->data[rel->offset - 2] == 0x0f && (sec->data[rel->offset - 1] & 0xf0) == 0x80);
 }
 
-/* Offset in the target's section; the instruction is taken to end with the field, as `lea` and `mov` do for functions. */
+/* Offset in the target's section; the instruction is taken to end with the field, as `lea` and `mov` do for functions.
+ */
 static uint64_t target_offset(const struct km_sec *sec, const struct km_rel *rel)
 {
 	bool relative = rel->type == R_X86_64_PC32 || rel->type == R_X86_64_PLT32;
@@ -31,7 +33,8 @@ static const struct km_change_item *function_at(const km_diff *diff, const struc
 	for (size_t i = 0; i < diff->items.n; i++) {
 		const struct km_change_item *it = &diff->items.at[i];
 
-		if (it->carried && it->carried->sec == sec && it->carried->type == STT_FUNC && it->carried->value == offset)
+		if (it->carried && it->carried->sec == sec && it->carried->type == STT_FUNC &&
+		    it->carried->value == offset)
 			return it;
 	}
 	return NULL;
@@ -63,9 +66,10 @@ static void resolve_pointer(struct km_link *link, struct km_link_unit *u, struct
 		return;
 	}
 	km_link_judge(link, KM_RISK, "new-pointer", u, it->name,
-		 km_arena_printf(link->arena, "%s takes the address of %s, which exists only while the patch is loaded",
-				 holder(carry, sec, rel->offset), it->name),
-		 "see that no pointer to it stays in the kernel after the patch is unloaded, or never unload it");
+		      km_arena_printf(link->arena,
+				      "%s takes the address of %s, which exists only while the patch is loaded",
+				      holder(carry, sec, rel->offset), it->name),
+		      "see that no pointer to it stays in the kernel after the patch is unloaded, or never unload it");
 }
 
 void km_resolve_pointers(struct km_link *link, struct km_link_unit *u)

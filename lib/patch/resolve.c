@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Homes for undefined symbols. In the order of preference: a new symbol of another unit of the patch, an export of vmlinux (a normal
- * relocation: the loader checks its CRC), and else a livepatch relocation by object, name and position.
+ * Homes for undefined symbols. In the order of preference: a new symbol of another unit of the patch, an export of
+ * vmlinux (a normal relocation: the loader checks its CRC), and else a livepatch relocation by object, name and
+ * position.
  */
 #include "link.h"
 #include "match.h"
@@ -25,7 +26,7 @@ static void locate(const struct km_link_unit *u, const char *subject, km_arena *
 void km_link_judge(struct km_link *link, enum km_severity severity, const char *code, const struct km_link_unit *u,
 		   const char *subject, const char *reason, const char *next)
 {
-	struct km_judgement j = { .severity = severity, .code = code, .reason = reason, .next = next };
+	struct km_judgement j = {.severity = severity, .code = code, .reason = reason, .next = next};
 
 	for (size_t i = 0; i < link->result->judgements.n; i++) {
 		const struct km_judgement *old = &link->result->judgements.at[i];
@@ -46,7 +47,8 @@ bool km_link_refused(const struct km_link *link)
 	return false;
 }
 
-struct km_klp_sym *km_klp_symbol(struct km_link *link, const char *patched, const char *object, const char *name, unsigned sympos)
+struct km_klp_sym *km_klp_symbol(struct km_link *link, const char *patched, const char *object, const char *name,
+				 unsigned sympos)
 {
 	/* The kernel refuses symbols of vmlinux in a module's relocation section; they can be had at once. */
 	const char *relas = strcmp(object, "vmlinux") ? patched : object;
@@ -93,7 +95,8 @@ void km_resolve_news(struct km_link *link, struct km_link_unit *u)
 			/* Weak and inline copies may be in several units; each uses its own. */
 			if (s->bind != STB_WEAK)
 				km_link_judge(link, KM_REFUSE, "duplicate-symbol", u, s->name,
-					 "two units of the patch define it", "make one of them static or rename it");
+					      "two units of the patch define it",
+					      "make one of them static or rename it");
 			continue;
 		}
 		new = km_arena_new(link->arena, struct km_new_sym);
@@ -112,7 +115,7 @@ void km_resolve_news(struct km_link *link, struct km_link_unit *u)
 static void refuse_unresolved(struct km_link *link, struct km_link_unit *u, const char *name, const char *reason)
 {
 	km_link_judge(link, KM_REFUSE, "unresolved-symbol", u, name, reason,
-		 "call something that this kernel has, or carry a copy of it in the patch under another name");
+		      "call something that this kernel has, or carry a copy of it in the patch under another name");
 }
 
 /* An export of vmlinux under this name. */
@@ -158,7 +161,8 @@ static const struct km_ksym *global_of(const km_object *obj, const char *name)
 	return found;
 }
 
-static struct km_klp_sym *klp_of(struct km_link *link, struct km_link_unit *u, const km_object *obj, const struct km_ksym *ks)
+static struct km_klp_sym *klp_of(struct km_link *link, struct km_link_unit *u, const km_object *obj,
+				 const struct km_ksym *ks)
 {
 	unsigned sympos;
 
@@ -167,7 +171,8 @@ static struct km_klp_sym *klp_of(struct km_link *link, struct km_link_unit *u, c
 		return NULL;
 	}
 	if (!km_sympos_of(ks, &sympos)) {
-		refuse_unresolved(link, u, ks->name, "its position among symbols of that name changes once the module is initialised");
+		refuse_unresolved(link, u, ks->name,
+				  "its position among symbols of that name changes once the module is initialised");
 		return NULL;
 	}
 	return km_klp_symbol(link, u->unit->object, obj->name, ks->name, sympos);
@@ -190,11 +195,13 @@ static struct km_klp_sym *resolve_own(struct km_link *link, struct km_link_unit 
 		*delta = 0;
 		return klp_of(link, u, u->shipped, all[0]);
 	}
-	refuse_unresolved(link, u, name, r.why ? km_arena_strdup(link->arena, r.why) : "its place in the kernel has no name");
+	refuse_unresolved(link, u, name,
+			  r.why ? km_arena_strdup(link->arena, r.why) : "its place in the kernel has no name");
 	return NULL;
 }
 
-/* What another module exports, or the patched one itself: always by livepatch relocation, else loading the patch would load it. */
+/* What another module exports, or the patched one itself: always by livepatch relocation, else loading the patch would
+ * load it. */
 static km_error *resolve_module_export(struct km_link *link, struct km_link_unit *u, const struct km_export *e,
 				       struct km_klp_sym **ret)
 {
@@ -209,7 +216,8 @@ static km_error *resolve_module_export(struct km_link *link, struct km_link_unit
 	return NULL;
 }
 
-static void resolve_by_name(struct km_link *link, struct km_link_unit *u, const struct km_sym *s, struct km_klp_sym **ret)
+static void resolve_by_name(struct km_link *link, struct km_link_unit *u, const struct km_sym *s,
+			    struct km_klp_sym **ret)
 {
 	const km_object *vmlinux = link->k->vmlinux;
 	const struct km_ksym *ks;
@@ -223,9 +231,10 @@ static void resolve_by_name(struct km_link *link, struct km_link_unit *u, const 
 	} else if (!u->shipped->is_vmlinux && (ks = global_of(vmlinux, s->name))) {
 		*ret = klp_of(link, u, vmlinux, ks);
 	} else if (s->bind != STB_WEAK) {
-		refuse_unresolved(link, u, s->name,
-				  km_arena_printf(link->arena, "neither %s%s nor any unit of this patch has a global %s",
-						  u->unit->object, u->shipped->is_vmlinux ? "" : " nor vmlinux", s->name));
+		refuse_unresolved(
+			link, u, s->name,
+			km_arena_printf(link->arena, "neither %s%s nor any unit of this patch has a global %s",
+					u->unit->object, u->shipped->is_vmlinux ? "" : " nor vmlinux", s->name));
 	}
 }
 
@@ -262,7 +271,8 @@ static const char *name_of_origin(const struct km_link_unit *u, const struct km_
 static void resolve_origin(struct km_link *link, struct km_link_unit *u, struct km_sym *s, const struct km_sym *origin)
 {
 	const char *name = name_of_origin(u, origin);
-	const struct km_export *e = u->shipped->is_vmlinux && origin->bind != STB_LOCAL ? vmlinux_export(link, name) : NULL;
+	const struct km_export *e =
+		u->shipped->is_vmlinux && origin->bind != STB_LOCAL ? vmlinux_export(link, name) : NULL;
 
 	if (e) {
 		use_export(link, e);
@@ -323,10 +333,12 @@ km_error *km_resolve_unit(struct km_link *link, struct km_link_unit *u)
 	return NULL;
 }
 
-struct km_sym *km_resolve_original(struct km_link *link, struct km_link_unit *u, const struct km_sym *orig, int64_t *delta)
+struct km_sym *km_resolve_original(struct km_link *link, struct km_link_unit *u, const struct km_sym *orig,
+				   int64_t *delta)
 {
 	km_elf *carry = u->unit->diff->carry;
-	const struct km_export *e = u->shipped->is_vmlinux && orig->bind != STB_LOCAL ? vmlinux_export(link, orig->name) : NULL;
+	const struct km_export *e =
+		u->shipped->is_vmlinux && orig->bind != STB_LOCAL ? vmlinux_export(link, orig->name) : NULL;
 	const struct km_klp_sym *klp;
 	const char *name;
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The shipped object as the match sees it: bytes, relocation fields and symbols at a spot, for the linked image and for modules. */
+/* The shipped object as the match sees it: bytes, relocation fields and symbols at a spot, for the linked image and for
+ * modules. */
 #include "match.h"
 
 const uint8_t *km_shipped_bytes(const struct km_match *m, struct km_spot at, size_t n)
@@ -29,7 +30,7 @@ static bool image_symbol(const struct km_match *m, struct km_spot field, const s
 
 	if (!p)
 		return false;
-	*ret = (struct km_spot){ .at = read_field(p, type) - (uint64_t)rel->addend + (type->pcrel ? field.at : 0) };
+	*ret = (struct km_spot){.at = read_field(p, type) - (uint64_t)rel->addend + (type->pcrel ? field.at : 0)};
 	return true;
 }
 
@@ -55,7 +56,7 @@ static bool module_symbol(struct km_spot field, const struct km_rel *rel, struct
 
 	if (!shipped || shipped->type != rel->type)
 		return false;
-	*ret = (struct km_spot){ .at = (uint64_t)shipped->addend - (uint64_t)rel->addend };
+	*ret = (struct km_spot){.at = (uint64_t)shipped->addend - (uint64_t)rel->addend};
 	if (shipped->sym->sec) {
 		ret->in = shipped->sym->sec;
 		ret->at += shipped->sym->value;
@@ -76,7 +77,7 @@ bool km_shipped_symbol(const struct km_match *m, struct km_spot field, const str
 
 struct km_spot km_shipped_spot(const struct km_match *m, const struct km_ksym *ks)
 {
-	return (struct km_spot){ .in = m->obj->is_vmlinux ? NULL : ks->sec, .at = ks->addr };
+	return (struct km_spot){.in = m->obj->is_vmlinux ? NULL : ks->sec, .at = ks->addr};
 }
 
 static bool is_global(const struct km_ksym *ks)
@@ -148,5 +149,6 @@ const char *km_shipped_text(struct km_match *m, struct km_spot at)
 		return ks->name;
 	if (ks)
 		return km_arena_printf(m->arena, "%s+0x%llx", ks->name, (unsigned long long)(at.at - ks->addr));
-	return km_arena_printf(m->arena, "%s%s0x%llx", at.in ? at.in->name : "", at.in ? "+" : "", (unsigned long long)at.at);
+	return km_arena_printf(m->arena, "%s%s0x%llx", at.in ? at.in->name : "", at.in ? "+" : "",
+			       (unsigned long long)at.at);
 }

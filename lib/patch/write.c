@@ -17,7 +17,7 @@ static int by_object(const void *a, const void *b)
 
 static km_error *open_unit(struct km_link *link, const struct km_patch_unit *unit, struct km_link_unit *u)
 {
-	*u = (struct km_link_unit){ .unit = unit, .n = unit->diff->carry->syms.n };
+	*u = (struct km_link_unit){.unit = unit, .n = unit->diff->carry->syms.n};
 	if (!strcmp(unit->object, "vmlinux"))
 		u->shipped = link->k->vmlinux;
 	else
@@ -28,7 +28,8 @@ static km_error *open_unit(struct km_link *link, const struct km_patch_unit *uni
 }
 
 /* Units with something to carry, in an order that does not depend on the caller's. */
-static km_error *open_units(struct km_link *link, const struct km_patch_unit *units, size_t n, struct km_link_unit **ret, size_t *count)
+static km_error *open_units(struct km_link *link, const struct km_patch_unit *units, size_t n,
+			    struct km_link_unit **ret, size_t *count)
 {
 	struct km_link_unit *all = km_arena_alloc(link->arena, (n + 1) * sizeof(*all));
 	size_t used = 0;
@@ -131,8 +132,13 @@ static void report_functions(const struct km_link *link)
 	for (size_t i = 0; i < link->funcs.n; i++) {
 		const struct km_link_func *f = &link->funcs.at[i];
 		struct km_patch_func out = {
-			.name = f->name, .object = f->object, .unit = f->unit, .sympos = f->sympos,
-			.addr = f->addr, .size = f->size, .matched = f->matched,
+			.name = f->name,
+			.object = f->object,
+			.unit = f->unit,
+			.sympos = f->sympos,
+			.addr = f->addr,
+			.size = f->size,
+			.matched = f->matched,
 		};
 
 		memcpy(out.expected, f->expected, KM_SHA256_LEN);
@@ -178,10 +184,14 @@ static void link_deinit(struct km_link *link)
 km_error *km_patch_write(km_kernel *k, const struct km_patch_unit *units, size_t n, const struct km_patch_spec *spec,
 			 const char *work_dir, const char *out_dir, struct km_patch_result *ret)
 {
-	struct km_patch_result result = { .arena = km_arena_create() };
+	struct km_patch_result result = {.arena = km_arena_create()};
 	struct km_link link = {
-		.arena = result.arena, .k = k, .spec = spec, .result = &result,
-		.klp_by_key = km_map_create(), .new_by_key = km_map_create(),
+		.arena = result.arena,
+		.k = k,
+		.spec = spec,
+		.result = &result,
+		.klp_by_key = km_map_create(),
+		.new_by_key = km_map_create(),
 	};
 	const char *why;
 	km_error *err;
@@ -189,7 +199,8 @@ km_error *km_patch_write(km_kernel *k, const struct km_patch_unit *units, size_t
 	if (km_patch_name_ok(spec->name, &why))
 		err = write_patch(&link, units, n, work_dir, out_dir);
 	else
-		err = km_error_new(KM_USAGE, "\"%s\" cannot be the name of a patch: %s", spec->name ? spec->name : "", why);
+		err = km_error_new(KM_USAGE, "\"%s\" cannot be the name of a patch: %s", spec->name ? spec->name : "",
+				   why);
 	link_deinit(&link);
 	if (err) {
 		km_patch_result_free(&result);
@@ -204,5 +215,5 @@ void km_patch_result_free(struct km_patch_result *r)
 	km_vec_free(&r->funcs);
 	km_vec_free(&r->judgements);
 	km_arena_destroy(r->arena);
-	*r = (struct km_patch_result){ 0 };
+	*r = (struct km_patch_result){0};
 }

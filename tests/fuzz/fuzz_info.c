@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a module file says of itself is read without harm, and what is accepted is whole; what is refused, with KM_INPUT. */
+/* What a module file says of itself is read without harm, and what is accepted is whole; what is refused, with
+ * KM_INPUT. */
 #include <kmend/patch.h>
 
 #include "target.h"
 
 static void check_object(const struct km_info_object *object)
 {
-	fuzz_require(object->name && *object->name && strlen(object->name) <= KM_KLP_OBJECT_MAX, "an object has a name", NULL);
+	fuzz_require(object->name && *object->name && strlen(object->name) <= KM_KLP_OBJECT_MAX, "an object has a name",
+		     NULL);
 	for (size_t i = 0; i < object->funcs.n; i++)
 		fuzz_require(object->funcs.at[i].name && *object->funcs.at[i].name, "a function has a name", NULL);
 }

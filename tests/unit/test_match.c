@@ -8,7 +8,8 @@
 
 #include "toy_kernel.h"
 
-/* A unit: alpha (its own global name), helper (a name that other units have too), beta which calls both and counts in `hits`. */
+/* A unit: alpha (its own global name), helper (a name that other units have too), beta which calls both and counts in
+ * `hits`. */
 static km_elf *make_unit(const char *global, const char *caller, uint8_t fill)
 {
 	km_elf *elf = km_elf_create(EM_X86_64);
@@ -49,7 +50,7 @@ static int setup(void **state)
 	s->a = make_unit("alpha_a", "beta_a", 0x40);
 	s->b = make_unit("alpha_b", "beta_b", 0x60);
 	s->lib = make_library();
-	s->vmlinux = toy_link((km_elf *[]){ s->a, s->b, s->lib }, 3);
+	s->vmlinux = toy_link((km_elf *[]){s->a, s->b, s->lib}, 3);
 	*state = s;
 	return 0;
 }
@@ -67,7 +68,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void match(const struct state *s, km_elf *plain, const char *name, bool data, void (*check)(const struct km_match_result *))
+static void match(const struct state *s, km_elf *plain, const char *name, bool data,
+		  void (*check)(const struct km_match_result *))
 {
 	struct km_match_result r;
 	km_match *m;
@@ -194,12 +196,12 @@ static void is_ambiguous(const struct km_match_result *r)
 static void twins_are_ambiguous(void **state)
 {
 	km_elf *one = km_elf_create(EM_X86_64), *two = km_elf_create(EM_X86_64);
-	struct state s = { 0 };
+	struct state s = {0};
 
 	(void)state;
 	toy_func(one, toy_text(one, ".text", 16), "twin", STB_LOCAL, 0, 16, 0x33);
 	toy_func(two, toy_text(two, ".text", 16), "twin", STB_LOCAL, 0, 16, 0x33);
-	s.vmlinux = toy_link((km_elf *[]){ one, two }, 2);
+	s.vmlinux = toy_link((km_elf *[]){one, two}, 2);
 	match(&s, one, "twin", false, is_ambiguous);
 	toy_destroy(s.vmlinux);
 	km_elf_destroy(one);

@@ -17,10 +17,19 @@ static void names_of_patches(void **state)
 		const char *name;
 		bool ok;
 	} cases[] = {
-		{ "fix", true }, { "kmend_cve_2026_1234", true }, { "f0", true }, { "", false }, { "Fix", false }, { "a-b", false },
-		{ "a.b", false }, { "../x", false }, { "0fix", false }, { "vmlinux", false }, { NULL, false },
-		{ "a23456789012345678901234567890123456789012345678_", true },
-		{ "a23456789012345678901234567890123456789012345678__", false },
+		{"fix", true},
+		{"kmend_cve_2026_1234", true},
+		{"f0", true},
+		{"", false},
+		{"Fix", false},
+		{"a-b", false},
+		{"a.b", false},
+		{"../x", false},
+		{"0fix", false},
+		{"vmlinux", false},
+		{NULL, false},
+		{"a23456789012345678901234567890123456789012345678_", true},
+		{"a23456789012345678901234567890123456789012345678__", false},
 	};
 	const char *why;
 
@@ -36,15 +45,17 @@ static void names_of_patches(void **state)
 
 static char *meta_of(km_object *vmlinux)
 {
-	km_kernel k = { .release = (char *)"6.1.0-1-toy", .arch = (char *)"x86_64", .vmlinux = vmlinux };
-	struct km_patch_spec spec = { .name = "fix", .version = "2", .description = "a \"fix\"", .severity = "high", .replace = true };
-	struct km_link link = { .k = &k, .spec = &spec };
-	struct km_link_func f = { .name = "helper", .object = "vmlinux", .unit = "toy/two.c", .sympos = 2, .size = 32, .matched = true };
+	km_kernel k = {.release = (char *)"6.1.0-1-toy", .arch = (char *)"x86_64", .vmlinux = vmlinux};
+	struct km_patch_spec spec = {
+		.name = "fix", .version = "2", .description = "a \"fix\"", .severity = "high", .replace = true};
+	struct km_link link = {.k = &k, .spec = &spec};
+	struct km_link_func f = {
+		.name = "helper", .object = "vmlinux", .unit = "toy/two.c", .sympos = 2, .size = 32, .matched = true};
 	char *text;
 
 	km_strv_push(&spec.cves, "CVE-2026-1234");
 	km_strv_push(&spec.flags, "allow-data");
-	km_vec_push(&f.mask, (struct km_range){ 1, 4 });
+	km_vec_push(&f.mask, (struct km_range){1, 4});
 	memset(f.expected, 0xab, sizeof(f.expected));
 	km_vec_push(&link.funcs, f);
 	text = km_meta_text(&link);
@@ -61,7 +72,8 @@ static km_elf *make_module(const char *modinfo, size_t n, const char *meta)
 	static const uint8_t zero[64];
 
 	km_sec_append(ko, km_elf_add_sec(ko, ".modinfo", SHT_PROGBITS, SHF_ALLOC, 1), modinfo, n);
-	km_sec_append(ko, km_elf_add_sec(ko, ".gnu.linkonce.this_module", SHT_PROGBITS, SHF_ALLOC | SHF_WRITE, 64), zero, sizeof(zero));
+	km_sec_append(ko, km_elf_add_sec(ko, ".gnu.linkonce.this_module", SHT_PROGBITS, SHF_ALLOC | SHF_WRITE, 64),
+		      zero, sizeof(zero));
 	if (meta)
 		km_sec_append(ko, km_elf_add_sec(ko, KM_META_SECTION, SHT_PROGBITS, 0, 1), meta, strlen(meta));
 	return ko;
@@ -81,7 +93,7 @@ static km_error *info_of(km_elf *ko, struct km_info **ret)
 
 static void metadata_comes_back(void **state)
 {
-	km_object vmlinux = { .name = "vmlinux", .is_vmlinux = true, .build_id = { 0x12, 0x34 }, .build_id_len = 2 };
+	km_object vmlinux = {.name = "vmlinux", .is_vmlinux = true, .build_id = {0x12, 0x34}, .build_id_len = 2};
 	char *text KM_AUTOFREE = meta_of(&vmlinux), *again KM_AUTOFREE = meta_of(&vmlinux);
 	struct km_info *info;
 
@@ -112,16 +124,19 @@ static void bad_metadata_is_refused(void **state)
 	static const struct {
 		const char *meta, *says;
 	} cases[] = {
-		{ "{", "is not JSON" },
-		{ "[]", "no good \"object\"" },
-		{ "{}", "no good \"format\"" },
-		{ "{\"format\":2}", "is of format 2" },
-		{ "{\"format\":1}", "no good \"name\"" },
-		{ "{\"format\":1,\"name\":\"x\",\"kernel\":{\"release\":\"r\"}}", "no good \"objects\"" },
-		{ "{\"format\":1,\"name\":\"x\",\"kernel\":{\"release\":\"r\"},\"objects\":[{\"name\":\"vmlinux\",\"functions\":[{}]}]}",
-		  "no good \"objects.functions.name\"" },
-		{ "{\"format\":1,\"name\":\"x\",\"kernel\":{\"release\":\"r\"},\"objects\":[{\"name\":\"vmlinux\",\"functions\":"
-		  "[{\"name\":\"f\",\"expected\":\"zz\"}]}]}", "no good \"objects.functions.expected\"" },
+		{"{", "is not JSON"},
+		{"[]", "no good \"object\""},
+		{"{}", "no good \"format\""},
+		{"{\"format\":2}", "is of format 2"},
+		{"{\"format\":1}", "no good \"name\""},
+		{"{\"format\":1,\"name\":\"x\",\"kernel\":{\"release\":\"r\"}}", "no good \"objects\""},
+		{"{\"format\":1,\"name\":\"x\",\"kernel\":{\"release\":\"r\"},\"objects\":[{\"name\":\"vmlinux\","
+		 "\"functions\":[{}]}]}",
+		 "no good \"objects.functions.name\""},
+		{"{\"format\":1,\"name\":\"x\",\"kernel\":{\"release\":\"r\"},\"objects\":[{\"name\":\"vmlinux\","
+		 "\"functions\":"
+		 "[{\"name\":\"f\",\"expected\":\"zz\"}]}]}",
+		 "no good \"objects.functions.expected\""},
 	};
 	struct km_info *info;
 
@@ -210,7 +225,7 @@ static void masks_cover_what_is_rewritten(void **state)
 	struct km_sym *f = toy_func(elf, text, "f", STB_GLOBAL, 16, 32, 0x90);
 	static const uint8_t entry[16];
 	uint8_t one[KM_SHA256_LEN], two[KM_SHA256_LEN];
-	km_ranges ranges = { 0 };
+	km_ranges ranges = {0};
 
 	(void)state;
 	toy_call(text, 16, toy_undef(elf, "__fentry__"));

@@ -28,7 +28,8 @@ static int setup(void **state)
 	toy_func(ko, s->text, "fixed", STB_LOCAL, 0, 32, 0x90);
 	s->table = km_elf_add_sec(ko, ".data", SHT_PROGBITS, SHF_ALLOC | SHF_WRITE, 8);
 	km_sec_append(ko, s->table, zero, sizeof(zero));
-	km_sec_add_rel(s->table, 8, R_X86_64_64, km_elf_add_sym(ko, KM_TEMP_FUNC "0", STB_GLOBAL, STT_FUNC, s->text, 0, 32), 0);
+	km_sec_add_rel(s->table, 8, R_X86_64_64,
+		       km_elf_add_sym(ko, KM_TEMP_FUNC "0", STB_GLOBAL, STT_FUNC, s->text, 0, 32), 0);
 	toy_call(s->text, 0, toy_undef(ko, KM_TEMP_KLP "0"));
 	toy_call(s->text, 5, toy_undef(ko, KM_TEMP_KLP "1"));
 	toy_call(s->text, 10, toy_undef(ko, "printk"));
@@ -39,11 +40,11 @@ static int setup(void **state)
 	km_sec_add_rel(debug, 0, R_X86_64_64, km_elf_secsym(ko, s->text), 0);
 	km_elf_secsym(ko, debug);
 	km_elf_add_sym(ko, "glue.c", STB_LOCAL, STT_FILE, NULL, 0, 0)->shndx = SHN_ABS;
-	s->klps[0] = (struct km_klp_sym){ KM_TEMP_KLP "0", "vmlinux", "vmlinux", "helper", 2 };
-	s->klps[1] = (struct km_klp_sym){ KM_TEMP_KLP "1", "ext4", "ext4", "ext4_do", 0 };
+	s->klps[0] = (struct km_klp_sym){KM_TEMP_KLP "0", "vmlinux", "vmlinux", "helper", 2};
+	s->klps[1] = (struct km_klp_sym){KM_TEMP_KLP "1", "ext4", "ext4", "ext4_do", 0};
 	km_vec_push(&s->link.klps, &s->klps[0]);
 	km_vec_push(&s->link.klps, &s->klps[1]);
-	km_vec_push(&s->link.funcs, (struct km_link_func){ .temp = KM_TEMP_FUNC "0", .name = "fixed" });
+	km_vec_push(&s->link.funcs, (struct km_link_func){.temp = KM_TEMP_FUNC "0", .name = "fixed"});
 	toy_export("printk", "vmlinux", NULL);
 	*state = s;
 	return 0;

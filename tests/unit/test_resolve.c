@@ -9,7 +9,8 @@
 #include "link.h"
 #include "toy_kernel.h"
 
-/* Two units of vmlinux with a local `helper` each, the second one under patch; a module `toymod` with symbols of its own. */
+/* Two units of vmlinux with a local `helper` each, the second one under patch; a module `toymod` with symbols of its
+ * own. */
 struct state {
 	km_elf *first, *unit, *lib, *ko, *module_plain;
 	km_object *vmlinux, *module;
@@ -43,7 +44,7 @@ static int setup(void **state)
 	s->first = make_unit("one", 0x20);
 	s->unit = make_unit("two", 0x30);
 	s->lib = make_unit("secret", 0x40);
-	s->vmlinux = toy_link((km_elf *[]){ s->first, s->unit, s->lib }, 3);
+	s->vmlinux = toy_link((km_elf *[]){s->first, s->unit, s->lib}, 3);
 	s->ko = make_unit("mod_global", 0x50);
 	s->module = toy_module("toymod", s->ko);
 	s->module_plain = make_unit("mod_global", 0x50);
@@ -61,10 +62,14 @@ static int setup(void **state)
 	s->diff.arena = km_arena_create();
 	s->diff.carry = km_elf_create(EM_X86_64);
 	s->diff.origin = s->origin;
-	s->patch_unit = (struct km_patch_unit){ "toy/two.c", "vmlinux", s->unit, &s->diff, s->match };
+	s->patch_unit = (struct km_patch_unit){"toy/two.c", "vmlinux", s->unit, &s->diff, s->match};
 	s->result.arena = km_arena_create();
-	s->link = (struct km_link){ .arena = s->result.arena, .k = &s->kernel, .spec = &s->spec, .result = &s->result,
-				    .klp_by_key = km_map_create(), .new_by_key = km_map_create() };
+	s->link = (struct km_link){.arena = s->result.arena,
+				   .k = &s->kernel,
+				   .spec = &s->spec,
+				   .result = &s->result,
+				   .klp_by_key = km_map_create(),
+				   .new_by_key = km_map_create()};
 	*state = s;
 	return 0;
 }
@@ -72,7 +77,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct state *s = *state;
-	km_elf *elves[] = { s->first, s->unit, s->lib, s->ko, s->module_plain, s->diff.carry };
+	km_elf *elves[] = {s->first, s->unit, s->lib, s->ko, s->module_plain, s->diff.carry};
 
 	km_match_destroy(s->match);
 	km_match_destroy(s->module_match);
@@ -105,7 +110,8 @@ static void use_module(struct state *s)
 
 static void resolve(struct state *s)
 {
-	s->u = (struct km_link_unit){ .unit = &s->patch_unit, .klp = s->klp, .delta = s->delta, .n = s->diff.carry->syms.n };
+	s->u = (struct km_link_unit){
+		.unit = &s->patch_unit, .klp = s->klp, .delta = s->delta, .n = s->diff.carry->syms.n};
 	s->u.shipped = strcmp(s->patch_unit.object, "vmlinux") ? s->module : s->vmlinux;
 	km_resolve_news(&s->link, &s->u);
 	assert_null(km_resolve_unit(&s->link, &s->u));
@@ -123,27 +129,27 @@ static const struct km_judgement *judged(const struct state *s, const char *code
 
 struct resolve_case {
 	const char *name;
-	bool module;        /* the unit is the module's */
+	bool module;	    /* the unit is the module's */
 	const char *origin; /* its name in the original unit, NULL: undefined there too */
 	uint8_t bind;
-	const char *klp;    /* "relas object name,sympos", or NULL: links by its name */
+	const char *klp; /* "relas object name,sympos", or NULL: links by its name */
 	const char *refusal;
 };
 
 static const struct resolve_case resolve_cases[] = {
-	{ "helper", false, "helper", STB_GLOBAL, "vmlinux vmlinux helper,2", NULL },
-	{ "helper.17", false, "helper", STB_GLOBAL, "vmlinux vmlinux helper,2", NULL },
-	{ "two", false, "two", STB_GLOBAL, "vmlinux vmlinux two,0", NULL },
-	{ "printk", false, NULL, STB_GLOBAL, NULL, NULL },
-	{ "secret", false, NULL, STB_GLOBAL, "vmlinux vmlinux secret,0", NULL },
-	{ "nowhere", false, NULL, STB_GLOBAL, NULL, "unresolved-symbol" },
-	{ "nowhere", false, NULL, STB_WEAK, NULL, NULL },
+	{"helper", false, "helper", STB_GLOBAL, "vmlinux vmlinux helper,2", NULL},
+	{"helper.17", false, "helper", STB_GLOBAL, "vmlinux vmlinux helper,2", NULL},
+	{"two", false, "two", STB_GLOBAL, "vmlinux vmlinux two,0", NULL},
+	{"printk", false, NULL, STB_GLOBAL, NULL, NULL},
+	{"secret", false, NULL, STB_GLOBAL, "vmlinux vmlinux secret,0", NULL},
+	{"nowhere", false, NULL, STB_GLOBAL, NULL, "unresolved-symbol"},
+	{"nowhere", false, NULL, STB_WEAK, NULL, NULL},
 	/* A local of another unit is not to be had by name. */
-	{ "helper", false, NULL, STB_GLOBAL, NULL, "unresolved-symbol" },
-	{ "mod_global", true, NULL, STB_GLOBAL, "toymod toymod mod_global,0", NULL },
-	{ "helper", true, "helper", STB_GLOBAL, "toymod toymod helper,0", NULL },
-	{ "secret", true, NULL, STB_GLOBAL, "vmlinux vmlinux secret,0", NULL },
-	{ "printk", true, NULL, STB_GLOBAL, NULL, NULL },
+	{"helper", false, NULL, STB_GLOBAL, NULL, "unresolved-symbol"},
+	{"mod_global", true, NULL, STB_GLOBAL, "toymod toymod mod_global,0", NULL},
+	{"helper", true, "helper", STB_GLOBAL, "toymod toymod helper,0", NULL},
+	{"secret", true, NULL, STB_GLOBAL, "vmlinux vmlinux secret,0", NULL},
+	{"printk", true, NULL, STB_GLOBAL, NULL, NULL},
 };
 
 static void one_case(const struct resolve_case *c)
@@ -163,8 +169,8 @@ static void one_case(const struct resolve_case *c)
 	toy_call(toy_text(s->diff.carry, ".text.f", 16), 0, sym);
 	resolve(s);
 	if (s->klp[sym->index])
-		got = km_printf("%s %s %s,%u", s->klp[sym->index]->relas, s->klp[sym->index]->object, s->klp[sym->index]->name,
-				s->klp[sym->index]->sympos);
+		got = km_printf("%s %s %s,%u", s->klp[sym->index]->relas, s->klp[sym->index]->object,
+				s->klp[sym->index]->name, s->klp[sym->index]->sympos);
 	if (c->klp && (!got || strcmp(got, c->klp)))
 		fail_msg("%s: %s, not %s", c->name, got ? got : "by name", c->klp);
 	if (!c->klp && got)
@@ -203,10 +209,18 @@ static struct km_sec *carry_functions(struct state *s, bool address_of_new)
 
 	toy_func(carry, text, "f", STB_LOCAL, 0, 32, 0x90);
 	s->origin[two->index] = km_elf_sym(s->unit, "two");
-	km_vec_push(&s->diff.items, (struct km_change_item){ .name = "two", .change = KM_CHANGED, .included = true, .replaces = true,
-		.orig = s->origin[two->index], .patched = two, .carried = two, .line = 7, .file = "toy/two.c" });
-	km_vec_push(&s->diff.items, (struct km_change_item){ .name = "new_one", .change = KM_NEW, .included = true, .patched = new,
-		.carried = new });
+	km_vec_push(&s->diff.items, (struct km_change_item){.name = "two",
+							    .change = KM_CHANGED,
+							    .included = true,
+							    .replaces = true,
+							    .orig = s->origin[two->index],
+							    .patched = two,
+							    .carried = two,
+							    .line = 7,
+							    .file = "toy/two.c"});
+	km_vec_push(&s->diff.items,
+		    (struct km_change_item){
+			    .name = "new_one", .change = KM_NEW, .included = true, .patched = new, .carried = new});
 	toy_call(text, 0, two);
 	toy_call(text, 5, new);
 	memset(text->data + 16, 0, 4);
@@ -279,6 +293,30 @@ static void other_keys_of_modules_are_refused(void **state)
 	assert_true(km_link_refused(&s->link));
 }
 
+/* The call of the trampoline does without its site. */
+static void static_calls_of_modules_lose_their_site(void **state)
+{
+	struct state *s = *state;
+	km_elf *carry = s->diff.carry;
+	struct km_sec *text = toy_text(carry, ".text.f", 16);
+	struct km_sec *table = km_elf_add_sec(carry, ".static_call_sites", SHT_PROGBITS, SHF_ALLOC | SHF_WRITE, 4);
+	static const uint8_t entries[16];
+
+	toy_call(text, 0, toy_undef(carry, "mod_global"));
+	km_sec_append(carry, table, entries, sizeof(entries));
+	km_sec_add_rel(table, 0, R_X86_64_PC32, km_elf_secsym(carry, text), 0);
+	km_sec_add_rel(table, 4, R_X86_64_PC32, km_elf_sym(carry, "mod_global"), 0);
+	km_sec_add_rel(table, 8, R_X86_64_PC32, km_elf_secsym(carry, text), 5);
+	km_sec_add_rel(table, 12, R_X86_64_PC32, toy_undef(carry, "printk"), 0);
+	use_module(s);
+	resolve(s);
+	assert_int_equal(table->size, 8);
+	assert_int_equal(table->rels.n, 2);
+	assert_int_equal(table->rels.at[1].offset, 4);
+	assert_string_equal(table->rels.at[1].sym->name, "printk");
+	assert_int_equal(s->result.judgements.n, 0);
+}
+
 static void keys_of_vmlinux_travel(void **state)
 {
 	struct state *s = *state;
@@ -296,7 +334,7 @@ static void late_relocations_in_alternatives_are_refused(void **state)
 	struct state *s = *state;
 	km_elf *carry = s->diff.carry;
 	struct km_sec *text = toy_text(carry, ".text.f", 16), *alt;
-	static const uint8_t entry[12] = { [10] = 8, [11] = 8 };
+	static const uint8_t entry[12] = {[10] = 8, [11] = 8};
 
 	toy_call(text, 0, toy_undef(carry, "mod_global"));
 	alt = km_elf_add_sec(carry, ".altinstructions", SHT_PROGBITS, SHF_ALLOC, 1);
@@ -317,6 +355,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(pointers_to_new_functions_are_a_risk, setup, teardown),
 		cmocka_unit_test_setup_teardown(tracepoints_of_modules_are_dropped, setup, teardown),
 		cmocka_unit_test_setup_teardown(other_keys_of_modules_are_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(static_calls_of_modules_lose_their_site, setup, teardown),
 		cmocka_unit_test_setup_teardown(keys_of_vmlinux_travel, setup, teardown),
 		cmocka_unit_test_setup_teardown(late_relocations_in_alternatives_are_refused, setup, teardown),
 	};

@@ -60,8 +60,10 @@ static uint64_t place_unit(km_object *obj, struct toy *toy, km_elf *unit, uint64
 		const struct km_sym *s = unit->syms.at[i];
 
 		if (s->sec && bases[s->sec->index] && *s->name && s->type != STT_SECTION)
-			km_vec_push(&obj->syms, (struct km_ksym){ .name = s->name, .addr = bases[s->sec->index] + s->value,
-								  .size = s->size, .type = s->bind == STB_LOCAL ? 't' : 'T' });
+			km_vec_push(&obj->syms, (struct km_ksym){.name = s->name,
+								 .addr = bases[s->sec->index] + s->value,
+								 .size = s->size,
+								 .type = s->bind == STB_LOCAL ? 't' : 'T'});
 	}
 	return next;
 }
@@ -74,7 +76,9 @@ static void relocate(km_object *obj, struct toy *toy, km_elf *unit, const uint64
 			const struct km_rel_type *type = km_rel_type(unit->machine, rel->type);
 			const struct km_ksym *global = rel->sym->sec ? NULL : global_named(obj, rel->sym->name);
 			uint64_t at = bases[i] + rel->offset;
-			uint64_t v = (global ? global->addr : rel->sym->sec ? bases[rel->sym->sec->index] + rel->sym->value : 0) +
+			uint64_t v = (global	      ? global->addr
+				      : rel->sym->sec ? bases[rel->sym->sec->index] + rel->sym->value
+						      : 0) +
 				     (uint64_t)rel->addend - (type->pcrel ? at : 0);
 
 			memcpy(toy->bytes + at - TOY_BASE, &v, type->size);
@@ -85,7 +89,7 @@ static void relocate(km_object *obj, struct toy *toy, km_elf *unit, const uint64
 km_object *toy_link(km_elf *const *units, size_t n)
 {
 	km_object *obj = km_calloc(1, sizeof(*obj));
-	uint64_t bases[8][32] = { 0 }, next = TOY_BASE;
+	uint64_t bases[8][32] = {0}, next = TOY_BASE;
 
 	obj->name = "vmlinux";
 	obj->is_vmlinux = true;
@@ -111,8 +115,11 @@ km_object *toy_module(const char *name, km_elf *ko)
 		const struct km_sym *s = ko->syms.at[i];
 
 		if (s->sec && *s->name && s->type != STT_SECTION)
-			km_vec_push(&obj->syms, (struct km_ksym){ .name = s->name, .addr = s->value, .size = s->size, .sec = s->sec,
-								  .type = s->bind == STB_LOCAL ? 't' : 'T' });
+			km_vec_push(&obj->syms, (struct km_ksym){.name = s->name,
+								 .addr = s->value,
+								 .size = s->size,
+								 .sec = s->sec,
+								 .type = s->bind == STB_LOCAL ? 't' : 'T'});
 	}
 	number(obj);
 	return obj;
@@ -132,7 +139,7 @@ uint8_t *toy_bytes(km_object *vmlinux, uint64_t addr)
 
 void toy_export(const char *name, const char *owner, const char *ns)
 {
-	exports[n_exports++] = (struct km_export){ .name = name, .owner = owner, .crc = 1, .ns = ns };
+	exports[n_exports++] = (struct km_export){.name = name, .owner = owner, .crc = 1, .ns = ns};
 }
 
 void toy_offer_module(km_object *module)
@@ -155,7 +162,8 @@ struct km_sec *toy_text(km_elf *elf, const char *name, size_t size)
 	return sec;
 }
 
-struct km_sym *toy_func(km_elf *elf, struct km_sec *sec, const char *name, uint8_t bind, uint64_t at, uint64_t size, uint8_t fill)
+struct km_sym *toy_func(km_elf *elf, struct km_sec *sec, const char *name, uint8_t bind, uint64_t at, uint64_t size,
+			uint8_t fill)
 {
 	memset(sec->data + at, fill, size);
 	return km_elf_add_sym(elf, name, bind, STT_FUNC, sec, at, size);
