@@ -19,6 +19,7 @@ struct writer {
 	km_vec(Elf64_Shdr) sh;
 	struct strings names, strtab;
 	uint32_t *sec_index, *sym_index; /* by the model's index: the file's */
+	const struct km_sym **order;     /* the symbols by the file's index */
 	size_t n_locals;                 /* and the null symbol */
 	uint32_t symtab;                 /* its section index */
 	bool wide;                       /* symbols need extended indices */
@@ -55,6 +56,7 @@ static void writer_end(struct writer *w)
 	km_map_destroy(w->strtab.offsets);
 	free(w->sec_index);
 	free(w->sym_index);
+	free(w->order);
 }
 
 static bool owns_sec(const km_elf *elf, const struct km_sec *sec)
@@ -155,9 +157,12 @@ static void number(struct writer *w)
 	w->symtab = next;
 	next = 1;
 	for (int local = 1; local >= 0; local--) {
-		for (size_t i = 1; i < elf->syms.n; i++)
-			if ((elf->syms.at[i]->bind == STB_LOCAL) == local)
-				w->sym_index[i] = next++;
+		for (size_t i = 1; i < elf->syms.n; i++) {
+			if ((elf->syms.at[i]->bind == STB_LOCAL) != local)
+				continue;
+			w->order[next] = elf->syms.at[i];
+			w->sym_index[i] = next++;
+		}
 		if (local)
 			w->n_locals = next;
 	}
@@ -243,22 +248,21 @@ static void set_section(struct writer *w, const struct km_sym *sym, Elf64_Sym *e
 
 static void write_symbols(struct writer *w)
 {
-	const km_elf *elf = w->elf;
-	size_t n = elf->syms.n;
+	size_t n = w->elf->syms.n;
 	KM_AUTOFREE Elf64_Sym *syms = km_calloc(n, sizeof(*syms));
 	KM_AUTOFREE uint32_t *wide = km_calloc(n, sizeof(*wide));
 	Elf64_Shdr *sh;
 
 	for (size_t i = 1; i < n; i++) {
-		const struct km_sym *sym = elf->syms.at[i];
-		Elf64_Sym *es = &syms[w->sym_index[i]];
+		const struct km_sym *sym = w->order[i];
+		Elf64_Sym *es = &syms[i];
 
 		es->st_name = sym->type == STT_SECTION ? 0 : strings_add(&w->strtab, sym->name);
 		es->st_info = ELF64_ST_INFO(sym->bind, sym->type);
 		es->st_other = sym->visibility;
 		es->st_value = sym->value;
 		es->st_size = sym->size;
-		set_section(w, sym, es, &wide[w->sym_index[i]]);
+		set_section(w, sym, es, &wide[i]);
 	}
 	sh = add_header(w, ".symtab", SHT_SYMTAB, 8, n * sizeof(*syms));
 	sh->sh_entsize = sizeof(*syms);
@@ -316,6 +320,7 @@ km_error *km_elf_write(const km_elf *elf, uint8_t **bytes, size_t *size)
 	KM_TRY(check_model(elf));
 	w.sec_index = km_calloc(elf->secs.n, sizeof(*w.sec_index));
 	w.sym_index = km_calloc(elf->syms.n, sizeof(*w.sym_index));
+	w.order = km_calloc(elf->syms.n, sizeof(const struct km_sym *));
 	strings_init(&w.names);
 	strings_init(&w.strtab);
 	number(&w);

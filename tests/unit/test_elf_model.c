@@ -109,24 +109,33 @@ static struct parts make(void)
 	return p;
 }
 
+/* The bytes depend on the file's order alone, so a second pass through the model changes none. */
+static void same_when_written_again(const km_elf *elf)
+{
+	km_elf *read = again(elf);
+	uint8_t *one, *two;
+	size_t n_one, n_two;
+
+	check_ok(km_elf_write(elf, &one, &n_one));
+	check_ok(km_elf_write(read, &two, &n_two));
+	assert_int_equal(n_one, n_two);
+	assert_memory_equal(one, two, n_one);
+	free(one);
+	free(two);
+	km_elf_destroy(read);
+}
+
 static void test_round_trip(void **state)
 {
 	struct parts p = make();
 	km_elf *read = again(p.elf);
-	uint8_t *one, *two;
-	size_t n_one, n_two;
 
 	(void)state;
 	assert_int_equal(p.text->rels.at[0].offset, 4);
 	assert_int_equal(p.text->rels.at[1].type, R_X86_64_PLT32);
 	assert_int_equal(p.text->rels.at[2].type, R_X86_64_NONE);
 	same(p.elf, read);
-	check_ok(km_elf_write(p.elf, &one, &n_one));
-	check_ok(km_elf_write(read, &two, &n_two));
-	assert_int_equal(n_one, n_two);
-	assert_memory_equal(one, two, n_one);
-	free(one);
-	free(two);
+	same_when_written_again(p.elf);
 	km_elf_destroy(read);
 	km_elf_destroy(p.elf);
 }
@@ -146,6 +155,7 @@ static void test_locals_come_first(void **state)
 	assert_string_equal(read->syms.at[3]->name, "g1");
 	assert_string_equal(read->syms.at[4]->name, "g2");
 	assert_int_equal(read->machine, EM_AARCH64);
+	same_when_written_again(elf);
 	km_elf_destroy(read);
 	km_elf_destroy(elf);
 }
