@@ -158,7 +158,8 @@ KM_CHECKED km_error *km_verify(const struct km_verify *v, struct km_verdict *ret
 void km_verdict_free(struct km_verdict *v);
 
 /* Many patches, as few boots as possible: for each in turn its modules, load, all functions in effect, a short workload, unload.
- * A guest that died or whose log has a finding is not used again; the next patch gets a new one. */
+ * A guest that died or whose log has a finding is not used again; the next patch gets a new one. options.smp 0 is one CPU here: half a
+ * second a patch, where two CPUs take three. */
 struct km_batch_entry {
 	char *file;
 	char *name;

@@ -187,6 +187,9 @@ static km_error *boot_once(struct batch *batch, const struct km_lab_kernel *kern
 	if (!err) {
 		options.after = go_on;
 		options.ctx = batch;
+		/* With one CPU a transition is over at once; with more the kernel waits a second for the idle task of each. */
+		if (!options.smp)
+			options.smp = 1;
 		if (options.timeout <= 0)
 			options.timeout = 120 + SECONDS_EACH * (double)(batch->to - batch->from);
 		err = km_lab_run(batch->lab, &options, &r);

@@ -57,13 +57,21 @@ bool lab_qemu_kvm(void)
 	return fd >= 0;
 }
 
-/* What each word is for, as measured under emulation: tsc=reliable and no_timer_check keep checks that a busy host fails out of the boot;
- * an oops ends the guest because nothing that it says after one proves anything. */
+/* What each word is for, as measured under emulation: no_timer_check and tsc=reliable keep checks that a busy host fails out of the
+ * boot; tsc_early_khz: see tsc.c; an oops ends the guest because nothing that it says after one proves anything. */
 static char *command_line(const struct lab_qemu_spec *spec)
 {
-	return km_printf("console=ttyS0,115200 %s panic=-1 oops=panic%s tsc=reliable no_timer_check random.trust_cpu=on%s%s",
-			 spec->boot_log ? "loglevel=8" : "quiet", spec->panic_on_warn ? " panic_on_warn=1" : "",
-			 spec->append ? " " : "", spec->append ? spec->append : "");
+	km_str line = {0};
+
+	km_str_printf(&line, "console=ttyS0,115200 %s panic=-1 oops=panic no_timer_check random.trust_cpu=on",
+		      spec->boot_log ? "loglevel=8" : "quiet");
+	if (!spec->kvm && spec->tsc_khz)
+		km_str_printf(&line, " tsc=reliable tsc_early_khz=%u", spec->tsc_khz);
+	if (spec->panic_on_warn)
+		km_str_add(&line, " panic_on_warn=1");
+	if (spec->append)
+		km_str_printf(&line, " %s", spec->append);
+	return line.at;
 }
 
 void lab_qemu_args(const struct lab_qemu_spec *spec, km_strv *ret)
@@ -184,6 +192,7 @@ km_error *lab_qemu_start(const char *vmlinuz, int initrd, const struct km_lab_op
 		.memory = o->memory ? o->memory : 512,
 		.append = o->append,
 		.kvm = lab_qemu_kvm(),
+		.tsc_khz = lab_tsc_khz(),
 		.panic_on_warn = o->panic_on_warn,
 		.boot_log = o->boot_log,
 	};

@@ -9,6 +9,7 @@ struct lab_qemu_spec {
 	const char *vmlinuz;
 	int initrd, log, result; /* descriptors as the child has them: a file, two sockets */
 	unsigned smp, memory;
+	unsigned tsc_khz;        /* of an emulated guest; 0: it finds out by itself */
 	const char *append;      /* or NULL */
 	bool kvm, panic_on_warn, boot_log;
 };
@@ -18,6 +19,9 @@ void lab_qemu_args(const struct lab_qemu_spec *spec, km_strv *ret);
 bool lab_qemu_kvm(void);
 /* What lab_qemu_kvm() looks at: the text of /proc/cpuinfo. */
 bool lab_cpu_virtualizes(const char *cpuinfo);
+
+/* Of this machine, measured in 20 ms; 0 when it cannot be told. */
+unsigned lab_tsc_khz(void);
 
 struct lab_qemu {
 	pid_t pid; /* 0: none */
