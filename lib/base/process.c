@@ -167,19 +167,22 @@ static km_error *start(struct run *r)
 	return km_error_sys(sys, "cannot watch %s", r->cmd->argv[0]);
 }
 
+/* What is there now, but no more than a pipe can hold: one that writes for ever must still meet its time limit. */
 static void drain(struct pipe_end *p)
 {
-	char buffer[1 << 14];
-	ssize_t n;
+	enum { CHUNK = 1 << 14, LARGEST_PIPE = 1 << 20 };
+	char buffer[CHUNK];
 
-	while (p->from >= 0 && (n = read(p->from, buffer, sizeof(buffer))) != 0) {
+	for (int i = 0; p->from >= 0 && i < LARGEST_PIPE / CHUNK; i++) {
+		ssize_t n = read(p->from, buffer, sizeof(buffer));
+
 		if (n > 0)
 			km_str_addn(&p->text, buffer, (size_t)n);
+		else if (n == 0)
+			closed(&p->from);
 		else if (errno != EINTR)
 			break;
 	}
-	if (p->from >= 0 && n == 0)
-		closed(&p->from);
 }
 
 /* Milliseconds to the time limit, -1 for none, 0 when it has passed. */

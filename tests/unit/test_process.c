@@ -112,6 +112,18 @@ static void test_timeout_kills_the_group(void **state)
 	check_error(km_run_ok(&cmd, NULL), KM_ENV, "did not end within 0.3 s");
 }
 
+static void test_timeout_of_endless_output(void **state)
+{
+	struct km_cmd cmd = {.argv = SH("exec yes"), .timeout = 0.2};
+	struct km_done done;
+
+	(void)state;
+	check_ok(km_run(&cmd, &done));
+	assert_true(done.timed_out);
+	assert_true(done.wall < 10);
+	km_done_free(&done);
+}
+
 static void test_daemon_does_not_hold_us(void **state)
 {
 	struct km_cmd cmd = {.argv = SH("sleep 5 & echo started")};
@@ -234,6 +246,7 @@ int main(void)
 		cmocka_unit_test(test_directory_environment_input),
 		cmocka_unit_test(test_log),
 		cmocka_unit_test(test_timeout_kills_the_group),
+		cmocka_unit_test(test_timeout_of_endless_output),
 		cmocka_unit_test(test_daemon_does_not_hold_us),
 		cmocka_unit_test(test_signal_status),
 		cmocka_unit_test(test_cannot_start),
