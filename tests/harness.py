@@ -135,7 +135,7 @@ def build(kmend_build, patches, out_dir, options=(), kernel=None, name=None, job
     Path(out_dir).mkdir(parents=True, exist_ok=True)
     report = Path(out_dir) / "report.json"
     report.unlink(missing_ok=True)
-    argv = [kmend_build, "--colour", "never", "-o", str(out_dir), "--json", str(report)]
+    argv = [kmend_build, "build", "--colour", "never", "-o", str(out_dir), "--json", str(report)]
     argv += ["--kernel", kernel] if kernel else []
     argv += ["--name", name] if name else []
     argv += ["-j", str(jobs)] if jobs else []

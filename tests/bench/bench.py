@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a build costs: the first for a kernel, the next one, and the same one again.
 
-The first starts from a cache that holds nothing but the downloaded packages. CPU time is that of the whole run, compilers included; memory is
-the peak of kmend-build's own process, as it reports it.
+The first starts from a cache that holds nothing but the downloaded packages. CPU time is that of the whole run,
+compilers included; memory is the peak of kmend-build's own process, as it reports it.
 """
 import argparse
 import json
@@ -26,8 +26,8 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--build-dir", default="build", help="Meson build directory with the programs")
     parser.add_argument("--kernel", default=harness.DEFAULT_KERNEL, metavar="RELEASE")
-    parser.add_argument("--first", default="changed-code", metavar="CASE", help="patch of the first and the repeated build")
-    parser.add_argument("--warm", default="own-once", metavar="CASE", help="patch of the build that finds the kernel prepared")
+    parser.add_argument("--first", default="changed-code", metavar="CASE", help="patch of the first build")
+    parser.add_argument("--warm", default="own-once", metavar="CASE", help="patch of the second and the repeated build")
     parser.add_argument("--short", action="store_true", help="no first build, the cache that there is, the aims as TAP")
     parser.add_argument("--check", action="store_true", help="fail when an aim is missed")
     parser.add_argument("--keep", action="store_true", help="keep the bench's cache")
@@ -67,9 +67,10 @@ def patches(case):
 
 
 def measure(what, builder, kernel, case, work, cache):
-    build = harness.build(builder, patches(case), work / f"out-{what}", kernel=kernel, env={"KMEND_CACHE": str(cache)}, timeout=3600)
+    build = harness.build(builder, patches(case), work / f"out-{what}", kernel=kernel, env={"KMEND_CACHE": str(cache)},
+                          timeout=3600)
     if build.result != "built":
-        raise harness.Failure(f"the {what} build was not built but {build.result}: {build.error or build.done.err[-800:]}")
+        raise harness.Failure(f"the {what} build: {build.result}: {build.error or build.done.err[-800:]}")
     report = build.report
     return {"what": what, "case": case, "wall": build.done.wall, "cpu": build.done.cpu, "own_cpu": report["own_cpu"],
             "tools_cpu": report["tools_cpu"], "own_peak_mb": report["own_peak_kb"] / 1024, "disk_mb": disk_mb(cache),
@@ -128,7 +129,8 @@ def main():
             shutil.rmtree(work, ignore_errors=True)
     print_rows(args.kernel, rows)
     if args.json:
-        Path(args.json).write_text(json.dumps({"kernel": args.kernel, "cpus": os.cpu_count(), "runs": rows}, indent=1) + "\n")
+        found = {"kernel": args.kernel, "cpus": os.cpu_count(), "runs": rows}
+        Path(args.json).write_text(json.dumps(found, indent=1) + "\n")
     lines = missed(rows)
     for line in lines:
         print(f"  aim missed: {line}")

@@ -73,7 +73,7 @@ def load_cases(only):
     return [c for c in cases if not only or c.name in only]
 
 
-# ---- building --------------------------------------------------------------------------------------------------------------
+# ---- building -------------------------------------------------------------------------------------------------------
 class Places:
     """Files of the prepared kernel that the options of a case may name."""
 
@@ -121,7 +121,8 @@ class Builder:
 def check_result(case):
     build = case.build
     if build.result != case.expect:
-        said = build.error or "; ".join(f"{j['code']}: {j['subject']}: {j['reason']}" for j in build.judgements("refuse"))
+        refusals = [f"{j['code']}: {j['subject']}: {j['reason']}" for j in build.judgements("refuse")]
+        said = build.error or "; ".join(refusals)
         case.complain(f"{build.result} instead of {case.expect}: {said or build.done.err[-300:]}")
     elif build.report is None and case.expect != "error":
         case.complain("no JSON report")
@@ -176,7 +177,7 @@ def build_all(args, cases, work):
     progress.end()
 
 
-# ---- in the VM ---------------------------------------------------------------------------------------------------------------
+# ---- in the VM ------------------------------------------------------------------------------------------------------
 def boots(cases):
     """Cases that share a guest: all that must keep the log clean; each of the others has one of its own."""
     clean = [c for c in cases if not c.allow_log]
@@ -205,7 +206,8 @@ class Guest:
 
     def command(self, cases):
         argv = [self.lab, "run", "--kernel", self.args.kernel, "--json", str(self.dir / "report.json"),
-                "--keep-log", str(self.dir / "log"), "--timeout", str(120 + 60 * len(cases)), "--carry", f"{self.dir / 'cases'}:/cases"]
+                "--keep-log", str(self.dir / "log"), "--timeout", str(120 + 60 * len(cases)),
+                "--carry", f"{self.dir / 'cases'}:/cases"]
         allowed = [text for case in cases for text in case.allow_log]
         argv += [word for text in allowed for word in ("--allow-log", text)] or ["--panic-on-warn"]
         argv += [word for module in sorted({m for c in cases for m in c.modules}) for word in ("--module", module)]
@@ -221,10 +223,11 @@ class Guest:
         ended = self.read_verdicts(cases, done)
         self.read_findings(cases)
         left = [c for c in cases if c.name not in ended]
-        if left and not ended:
-            left[0].complain(f"no case was run: {done.err.strip()[-600:]}")
-            left = left[1:]
-        return left
+        if ended:
+            return left
+        for case in left:
+            case.complain(f"no case was run: {done.err.strip()[-600:]}")
+        return []
 
     def read_verdicts(self, cases, done):
         """Names of the cases that were begun."""

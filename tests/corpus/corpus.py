@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Real changes between two of Debian's kernel sources, each made into a live patch, loaded and unloaded in a VM.
 
-A patch is one .c file's whole change. Files are taken in an order that SEED alone decides, until N of them are in the kernel's
-configuration. Two other benches use the same machinery: --lines puts a blank line at the top of N units (nothing may change), --strings
-a new string into one function of each of N units (nothing else may change).
+A patch is one .c file's whole change. Files are taken in an order that SEED alone decides, until N of them are in the
+kernel's configuration. Two other benches use the same machinery: --lines puts a blank line at the top of N units
+(nothing may change), --strings a new string into one function of each of N units (nothing else may change).
 
-What a run found is kept in the cache, under the kernel, the versions and the builder's own hash: a run that was cut short goes on
-where it was.
+What a run found is kept in the cache, under the kernel, the versions and the builder's own hash: a run that was cut
+short goes on where it was.
 """
 import argparse
 import collections
@@ -25,18 +25,20 @@ import harness  # noqa: E402
 import sources  # noqa: E402
 
 BUILT, REFUSED, NOTHING, ALONE, APPLY, ABSENT, FAULT = (
-    "built", "refused", "nothing to patch", "does not compile alone", "does not apply", "not in the configuration", "tool failure")
+    "built", "refused", "nothing to patch", "does not compile alone", "does not apply", "not in the configuration",
+    "tool failure")
 ORDER = (BUILT, REFUSED, NOTHING, ALONE, APPLY, FAULT, ABSENT)
 AIM_BUILT = 0.85
 COMPILER_ERROR = re.compile(r"\.[ch]:\d+:(\d+:)? (fatal )?error:")
 # The patch uses a function or variable that another file of the same update brings.
-OTHER_FILES_CODES = {"undefined", "unresolved", "undefined-symbol", "unresolved-symbol", "symbol-missing"}
+OTHER_FILES = re.compile(r"nor any unit of this patch has a global")
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--build-dir", default="build", help="Meson build directory with the programs")
-    parser.add_argument("--from", dest="old", default="6.1.176-1", metavar="VERSION", help="of linux-source-6.1; the kernel's own")
+    parser.add_argument("--from", dest="old", default="6.1.176-1", metavar="VERSION",
+                        help="of linux-source-6.1; the kernel's own")
     parser.add_argument("--to", dest="new", default="6.1.187-1", metavar="VERSION")
     parser.add_argument("--kernel", default=harness.DEFAULT_KERNEL, metavar="RELEASE")
     parser.add_argument("-n", type=int, default=100, help="units to look at")
@@ -53,18 +55,21 @@ def parse_arguments():
     return parser.parse_args()
 
 
-# ---- one patch ---------------------------------------------------------------------------------------------------------
+# ---- one patch ------------------------------------------------------------------------------------------------------
 def classify(build):
     """(class, reasons) of a build."""
     if build.result == "built":
-        return (BUILT, []) if build.consistent and build.module else (FAULT, ["no module or another result in the report"])
+        whole = build.consistent and build.module
+        return (BUILT, []) if whole else (FAULT, ["no module, or another result in the report"])
     if build.result == "nothing":
         units = (build.report or {}).get("units")
         return (NOTHING, sorted({j["code"] for j in build.judgements()})) if units else (
             ABSENT, [left["reason"] for left in build.left_out])
     if build.result == "refused":
-        codes = sorted({j["code"] for j in build.judgements("refuse")})
-        return (ALONE if codes and OTHER_FILES_CODES.issuperset(codes) else REFUSED), codes or ["no reason given"]
+        refusals = build.judgements("refuse")
+        codes = sorted({j["code"] for j in refusals})
+        alone = any(OTHER_FILES.search(j["reason"]) for j in refusals)
+        return (ALONE if alone else REFUSED), codes or ["no reason given"]
     if build.result == "error":
         return classify_error(build.error or build.done.err)
     return FAULT, [build.result, build.done.err[-400:]]
@@ -148,7 +153,8 @@ class Runner:
         self.args, self.bench = args, bench
         self.builder = harness.program(args.build_dir, "kmend-build")
         versions = f"{args.old}..{args.new}" if bench.name == "changes" else args.old
-        key = hashlib.sha256(f"{harness.sha256(self.builder)} {args.seed if bench.name == 'strings' else ''}".encode()).hexdigest()[:12]
+        identity = f"{harness.sha256(self.builder)} {args.seed if bench.name == 'strings' else ''}"
+        key = hashlib.sha256(identity.encode()).hexdigest()[:12]
         self.dir = cache / "corpus" / f"{bench.name}-{args.kernel}-{versions}" / key
         self.dir.mkdir(parents=True, exist_ok=True)
 
@@ -201,7 +207,7 @@ def sample(args, runner, bench):
     return results
 
 
-# ---- in the VM -----------------------------------------------------------------------------------------------------------
+# ---- in the VM ------------------------------------------------------------------------------------------------------
 def load_all(args, runner, results):
     """Loads and unloads what was built; each such result gets "vm": "pass" or the reason why not."""
     todo = {Path(r["module"]).name: r for r in results if r["class"] == BUILT and r.get("vm") != "pass"}
@@ -214,7 +220,7 @@ def load_all(args, runner, results):
     done = harness.run([lab, "batch", "--kernel", args.kernel, "--json", str(report), *files],
                        timeout=300 + 60 * len(files))
     try:
-        entries = json.loads(report.read_text())["patches"]
+        entries = json.loads(report.read_text())["results"]
     except (OSError, ValueError, KeyError) as error:
         raise harness.Failure(f"kmend-lab batch gave no report ({error}): {done.err[-600:]}") from error
     for result in todo.values():
@@ -222,20 +228,21 @@ def load_all(args, runner, results):
     for entry in entries:
         result = todo[Path(entry["file"]).name]
         result["vm"] = "pass" if entry["pass"] else entry.get("reason") or "failed"
-        result["transition"] = entry.get("transition")
+        result["transition"] = entry.get("transition_seconds")
         result["modules_absent"] = entry.get("modules_absent", [])
 
 
-# ---- what it came to -------------------------------------------------------------------------------------------------------
+# ---- what it came to ------------------------------------------------------------------------------------------------
 def summary(args, bench, results, seconds):
     classes = collections.Counter(r["class"] for r in results)
     alone = sum(classes[c] for c in (BUILT, REFUSED, NOTHING, FAULT))
     built = [r for r in results if r["class"] == BUILT]
     reasons = collections.Counter(code for r in results if r["class"] == REFUSED for code in r["reasons"])
     loaded = [r for r in built if r.get("vm") == "pass"]
-    return {"bench": bench.name, "kernel": args.kernel, "from": args.old, "to": args.new, "seed": args.seed, "n": args.n,
-            "classes": {c: classes[c] for c in ORDER}, "compile_alone": alone, "built": len(built), "loaded_clean": len(loaded),
-            "built_share": round(len(built) / alone, 4) if alone else None, "refused_by": dict(reasons.most_common()),
+    return {"bench": bench.name, "kernel": args.kernel, "from": args.old, "to": args.new, "seed": args.seed,
+            "n": args.n, "classes": {c: classes[c] for c in ORDER}, "compile_alone": alone, "built": len(built),
+            "loaded_clean": len(loaded), "built_share": round(len(built) / alone, 4) if alone else None,
+            "refused_by": dict(reasons.most_common()),
             "functions": sum(len(r["functions"]) for r in built), "seconds": round(seconds, 1),
             "cpu": round(sum(r.get("cpu") or 0 for r in results), 1)}
 
@@ -279,7 +286,8 @@ def verdict(args, bench, found, results):
     if not args.no_vm:
         faults += [f"{r['path']}: {r.get('vm')}" for r in results if r["class"] == BUILT and r.get("vm") != "pass"]
     if bench.name == "changes" and found["compile_alone"] >= 20 and found["built_share"] < AIM_BUILT:
-        faults.append(f"built {100 * found['built_share']:.0f} % of what compiles by itself, the aim is {100 * AIM_BUILT:.0f} %")
+        faults.append(f"built {100 * found['built_share']:.0f} % of what compiles by itself, "
+                      f"the aim is {100 * AIM_BUILT:.0f} %")
     return faults
 
 
@@ -304,7 +312,8 @@ def short(args, cache):
         for result in (r for r in results if r["class"] != ABSENT):
             number += 1
             wrong = [f for f in faults if f.startswith(f"{result['path']}: ")]
-            print(f"{'not ok' if wrong else 'ok'} {number} - {kind.name}: {result['path']}" + (f" # {' '.join(wrong)}" if wrong else ""))
+            print(f"{'not ok' if wrong else 'ok'} {number} - {kind.name}: {result['path']}" +
+                  (f" # {' '.join(wrong)}" if wrong else ""))
             failed = failed or bool(wrong)
     print(f"1..{number}")
     return 1 if failed or not number else 0

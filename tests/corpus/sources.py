@@ -21,8 +21,8 @@ def fetch(version, debs):
     if not (debs / name).exists():
         debs.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=debs, prefix=".download-") as work:
-            done = subprocess.run(["apt-get", "download", f"{PACKAGE}={version}"], cwd=work, capture_output=True, text=True,
-                                  check=False)
+            done = subprocess.run(["apt-get", "download", f"{PACKAGE}={version}"], cwd=work, capture_output=True,
+                                  text=True, check=False)
             if done.returncode or not (Path(work) / name).exists():
                 raise Failure(f"apt-get download {PACKAGE}={version}: {done.stderr.strip()}")
             (Path(work) / name).rename(debs / name)
@@ -35,11 +35,13 @@ def unpack(deb, to):
         return to
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=to.parent, prefix=".unpack-") as work:
-        members = subprocess.run(f"dpkg-deb --fsys-tarfile '{deb}' | tar -x -C '{work}' --wildcards '*.tar.xz'", shell=True, check=False)
+        members = subprocess.run(f"dpkg-deb --fsys-tarfile '{deb}' | tar -x -C '{work}' --wildcards '*.tar.xz'",
+                                 shell=True, check=False)
         archives = list(Path(work).rglob("*.tar.xz"))
         if members.returncode or not archives:
             raise Failure(f"{deb} holds no source archive")
-        subprocess.run(["tar", "-xf", archives[0], "-C", work, "--strip-components=1", "--wildcards", "*.c"], check=True)
+        subprocess.run(["tar", "-xf", archives[0], "-C", work, "--strip-components=1", "--wildcards", "*.c"],
+                       check=True)
         shutil.rmtree(Path(work) / "usr/src", ignore_errors=True)
         Path(work).chmod(0o755)
         Path(work).rename(to)
@@ -85,8 +87,8 @@ def blank_line_patch(path, top):
 
 
 FUNCTION = re.compile(r"^(?!#)(?P<head>[a-z_][\w \t*]*?\b(?P<name>\w+)\((?:[^;{}()]|\([^;{}()]*\))*\))\s*\n\{\n", re.M)
-SPECIAL = re.compile(r"\b(inline|__always_inline|__init|__exit|__meminit|__ref|notrace|noinstr|__naked|__cpuinit|__sched|"
-                     r"SYSCALL\w*|asmlinkage|DEFINE\w*|__releases|__acquires)\b")
+SPECIAL = re.compile(r"\b(inline|__always_inline|__init|__exit|__meminit|__ref|notrace|noinstr|__naked|__cpuinit|"
+                     r"__sched|SYSCALL\w*|asmlinkage|DEFINE\w*|__releases|__acquires)\b")
 
 
 def string_patch(path, top, chooser):

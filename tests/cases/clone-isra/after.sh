@@ -1,2 +1,2 @@
 #!/bin/sh
-grep -q clone /proc/net/ptype
+grep -q Function /proc/net/ptype && ! grep -q ip_rcv /proc/net/ptype

@@ -1,3 +1,3 @@
 #!/bin/sh
-read -r inodes _ < /proc/sys/fs/inode-nr
+inodes=$(cut -f1 /proc/sys/fs/inode-nr)
 [ "$inodes" -gt 100000000 ]
