@@ -178,12 +178,30 @@ static void find_cover(void *ctx, const struct rewriter *w, uint64_t at, unsigne
 		c->by = w->section;
 }
 
+/* Is the field in a replacement that an alternative copies? A replacement of no bytes points at where the next one
+ * begins, which may belong to nobody here. */
+static bool is_copied(const km_elf *elf, const struct km_sec *replacement, const struct covered *c)
+{
+	const struct km_sec *table = km_elf_sec(elf, ".altinstructions");
+	uint64_t entry = table && table->rels.n >= 2 ? table->size / (table->rels.n / 2) : 0;
+
+	for (size_t i = 0; entry && i + 1 < table->rels.n; i += 2) {
+		const struct km_rel *rel = &table->rels.at[i + 1];
+		uint64_t at = rel->sym->value + (uint64_t)rel->addend;
+		uint8_t length = byte_at(table, table->rels.at[i].offset + entry - 1);
+
+		if (rel->sym->sec == replacement && at < c->to && c->from < at + length)
+			return true;
+	}
+	return false;
+}
+
 const char *km_mask_rewritten(const km_elf *elf, const struct km_sec *sec, uint64_t offset, unsigned size)
 {
 	struct covered c = {offset, offset + size, NULL};
 
 	if (!strcmp(sec->name, ".altinstr_replacement"))
-		return sec->name;
+		return is_copied(elf, sec, &c) ? sec->name : NULL;
 	if (km_sec_is_text(sec))
 		for_each_rewrite(elf, sec, find_cover, &c);
 	return c.by;

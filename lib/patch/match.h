@@ -37,7 +37,7 @@ struct km_match {
 	const km_kernel *k;	   /* may be NULL: no banner facts then */
 	struct km_region *regions; /* by km_sec.index of plain */
 	km_map *names;		   /* plain's symbols that have a section, by name */
-	km_map *bound;		   /* name of an undefined symbol -> struct km_spot that proven code binds it to */
+	km_map *bound;		   /* name of an undefined symbol -> struct km_spot, from proven code */
 };
 
 struct km_difference {

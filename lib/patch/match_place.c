@@ -10,9 +10,8 @@
 enum {
 	WEIGHT_NAME = 8,
 	WEIGHT_REFERENCE = 1,
-	REFERENCES_MAX =
-		7,	/* however many: never more than one unique name, so that a changed reference is seen as such */
-	HINTS_MAX = 64, /* a name that is had by more symbols says nothing (__key.0, __func__.1) */
+	REFERENCES_MAX = 7, /* less than one unique name has, so that a changed reference is seen */
+	HINTS_MAX = 64,	    /* a name that is had by more symbols says nothing (__key.0, __func__.1) */
 };
 
 static struct km_vote *vote_for(struct km_region *r, struct km_spot base)

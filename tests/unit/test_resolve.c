@@ -346,6 +346,35 @@ static void late_relocations_in_alternatives_are_refused(void **state)
 	assert_non_null(judged(s, "late-relocation"));
 }
 
+/* A call in a replacement counts when the replacement is copied, not when it only lies there. */
+static void late_relocation_in_replacement(struct state *s, uint8_t length)
+{
+	km_elf *carry = s->diff.carry;
+	struct km_sec *text = toy_text(carry, ".text.f", 16);
+	struct km_sec *replacement = toy_text(carry, ".altinstr_replacement", 16), *alt;
+	uint8_t entry[12] = {[10] = 8, [11] = length};
+
+	toy_call(replacement, 4, toy_undef(carry, "mod_global"));
+	alt = km_elf_add_sec(carry, ".altinstructions", SHT_PROGBITS, SHF_ALLOC, 1);
+	km_sec_append(carry, alt, entry, sizeof(entry));
+	km_sec_add_rel(alt, 0, R_X86_64_PC32, km_elf_secsym(carry, text), 0);
+	km_sec_add_rel(alt, 4, R_X86_64_PC32, km_elf_secsym(carry, replacement), 4);
+	use_module(s);
+	resolve(s);
+}
+
+static void late_relocations_in_replacements_are_refused(void **state)
+{
+	late_relocation_in_replacement(*state, 5);
+	assert_non_null(judged(*state, "late-relocation"));
+}
+
+static void empty_replacements_copy_nothing(void **state)
+{
+	late_relocation_in_replacement(*state, 0);
+	assert_null(judged(*state, "late-relocation"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -358,6 +387,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(static_calls_of_modules_lose_their_site, setup, teardown),
 		cmocka_unit_test_setup_teardown(keys_of_vmlinux_travel, setup, teardown),
 		cmocka_unit_test_setup_teardown(late_relocations_in_alternatives_are_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(late_relocations_in_replacements_are_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(empty_replacements_copy_nothing, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
