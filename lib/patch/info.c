@@ -277,8 +277,8 @@ static char *table_key(const struct km_sec *sec, uint64_t offset)
 	return km_printf("%u:%llu", sec->index, (unsigned long long)offset);
 }
 
-/* struct klp_object { const char *name; struct klp_func *funcs; … }: all places in data that something points at, with
- * the name that stands before the pointer; without one it is vmlinux. The first pointer counts. */
+/* All places in data that something points at, as struct klp_object { const char *name; struct klp_func *funcs; … } does,
+ * with the name that stands before the pointer; without one it is vmlinux. The first pointer counts. */
 static km_map *tables_of(const km_elf *elf)
 {
 	km_map *tables = km_map_create();
