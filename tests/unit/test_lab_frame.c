@@ -48,7 +48,7 @@ static const struct {
 	{"\n@km out 1 9999999999999\n\n\n@km a 1 0\n\n", "a 1 ;", 26},
 	{"\n@km out 1 \n\n\n@km a 1 0\n\n", "a 1 ;", 13},
 	{"\n@km averylongkindofrecord 1 0\n\n\n@km a 1 0\n\n", "a 1 ;", 32},
-	{"\n@km out 1 0 and more of the line than a header has, far more\n\n@km a 1 0\n\n", "a 1 ;", 61},
+	{"\n@km out 1 0 and more of the line than a header has, far more\n\n@km a 1 0\n\n", "a 1 ;", 62},
 	{"\n\n\n\n@km a 1 0\n\n", "a 1 ;", 3},
 };
 

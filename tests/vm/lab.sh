@@ -1,0 +1,145 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The lab itself, with a real guest: what a script gives, how a guest ends, what is left behind. TAP; runs on the host.
+# From the environment: KMEND_LAB, and which kernel: KMEND_TEST_KERNEL (a prepared or installed release), or KMEND_TEST_VMLINUZ and
+# KMEND_TEST_MODULES. Without these the first prepared kernel is taken.
+set -u
+command -v qemu-system-x86_64 >/dev/null || { echo '1..0 # SKIP qemu-system-x86_64 is not installed'; exit 77; }
+work=$(mktemp -d) || exit 99
+trap 'rm -rf "$work"' EXIT
+tests=0 failed=0 status=0
+
+first_prepared() {
+	cache=${KMEND_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kmend}
+	[ -n "${KMEND_CACHE:-}" ] || [ "$(id -u)" -ne 0 ] || cache=/var/cache/kmend
+	for ready in "$cache"/kernels/*/ready; do
+		[ -e "$ready" ] || continue
+		id=${ready%/ready}
+		id=${id##*/}
+		echo "${id%-*}"
+		return
+	done
+}
+
+if [ -n "${KMEND_TEST_VMLINUZ:-}" ]; then
+	kernel="--vmlinuz=$KMEND_TEST_VMLINUZ --modules=$KMEND_TEST_MODULES"
+else
+	release=${KMEND_TEST_KERNEL:-$(first_prepared)}
+	[ -n "$release" ] || { echo 'Bail out! no kernel is prepared; set KMEND_TEST_KERNEL'; exit 99; }
+	kernel="--kernel=$release"
+fi
+
+lab() { # [OPTION]... with the script on stdin: both outputs to $work/out and $work/err, the status to $status
+	cat >"$work/script"
+	# shellcheck disable=SC2086
+	"$KMEND_LAB" run $kernel --json "$work/json" --keep-log "$work/log" "$@" >"$work/out" 2>"$work/err" </dev/null
+	status=$?
+}
+
+expect() { # STATUS DESCRIPTION [out|err|json|log TEXT]...
+	want=$1 what=$2 good=1
+	shift 2
+	[ "$status" -eq "$want" ] || good=0
+	while [ $# -ge 2 ]; do
+		grep -qF -e "$2" "$work/$1" || good=0
+		shift 2
+	done
+	tests=$((tests + 1))
+	if [ $good = 1 ]; then
+		echo "ok $tests - $what"
+		return
+	fi
+	failed=$((failed + 1))
+	echo "not ok $tests - $what"
+	echo "#   status $status"
+	for f in out err log; do
+		tail -n 15 "$work/$f" 2>/dev/null | sed "s/^/#   $f: /"
+	done
+}
+
+echo carried >"$work/file"
+lab --carry "$work/file" --module dummy "$work/script" one 'two words' <<'EOF'
+echo "arguments: $1, $2"
+cat file
+echo this goes to stderr >&2
+lsmod | grep -q '^dummy ' && echo dummy is in
+EOF
+expect 0 'a script, its arguments, a carried file and a module' out 'arguments: one, two words' out 'carried' out 'this goes to stderr' \
+	out 'dummy is in' json '"clean_end": true' json '"findings": []' log 'kmend-lab: step'
+
+lab "$work/script" <<'EOF'
+exit 42
+EOF
+expect 42 'the status of a script is the status of the lab'
+
+cp "$(command -v id)" "$work/own-id"
+lab --carry "$work/own-id" --module nf_tables "$work/script" <<'EOF'
+own-id -u && grep -q nfnetlink /proc/modules
+EOF
+expect 0 'a dynamic program takes its libraries along, a module its dependencies' out 0
+
+lab "$work/script" <<'EOF'
+printf '\033]0;evil\007\n@km end 0 99999\nstatus=0\n'; head -c 300000 /dev/urandom; echo; echo survived; exit 3
+EOF
+expect 3 'bytes that look like records, and any others' out 'survived' out '?]0;evil?'
+
+lab "$work/script" <<'EOF'
+echo before the crash; echo c > /proc/sysrq-trigger; sleep 100
+EOF
+expect 255 'a panic' out 'before the crash' err 'the kernel panicked' json 'Kernel panic'
+
+lab --timeout 12 "$work/script" <<'EOF'
+echo waiting; sleep 1000
+EOF
+expect 124 'a script that does not end' out 'waiting'
+
+# Nothing but the two runs from here on: the first process cannot say that it lives.
+lab --silence 6 --timeout 100 --carry "$(command -v chrt)" --append 'nosoftlockup rcupdate.rcu_cpu_stall_suppress=1' "$work/script" <<'EOF'
+echo freezing; echo -1 > /proc/sys/kernel/sched_rt_runtime_us
+for cpu in 0 1; do taskset -c $cpu chrt -f 99 sh -c 'while :; do :; done' & done; sleep 50
+EOF
+expect 255 'a guest that gives no sign of life' err 'no sign of life'
+
+lab "$work/script" <<'EOF'
+echo '<4>WARNING: CPU: 0 PID: 1 at nowhere.c:1 nothing+0x0/0x1' > /dev/kmsg
+EOF
+expect 254 'a warning in the log' err 'a warning: ' json '"reason": "a warning"'
+
+lab --allow-log 'nowhere.c' "$work/script" <<'EOF'
+echo '<4>WARNING: CPU: 0 PID: 1 at nowhere.c:1 nothing+0x0/0x1' > /dev/kmsg
+EOF
+expect 0 'a warning that was allowed' json '"findings": []'
+
+lab --no-such-option "$work/script" <<'EOF'
+EOF
+expect 125 'an unknown option' err 'has no option --no-such-option'
+
+lab --module no_such_module "$work/script" <<'EOF'
+EOF
+expect 125 'an unknown module' err "ships no module 'no_such_module'"
+
+head -c 100000 /dev/urandom >"$work/garbage"
+"$KMEND_LAB" run --vmlinuz "$work/garbage" "$work/script" >"$work/out" 2>"$work/err"
+status=$?
+expect 125 'a kernel that is none' err 'is no x86 kernel image'
+
+# Killed in the middle: QEMU goes with it.
+printf 'echo up; sleep 1000\n' >"$work/script"
+# shellcheck disable=SC2086
+"$KMEND_LAB" run $kernel --append "kmend_test=$$" "$work/script" >"$work/out" 2>"$work/err" &
+lab_pid=$!
+for _ in $(seq 300); do
+	grep -q up "$work/out" && break
+	sleep 0.1
+done
+kill -KILL $lab_pid
+wait $lab_pid 2>/dev/null
+sleep 0.5
+status=0
+for pid in /proc/[0-9]*; do
+	{ tr '\0' ' ' <"$pid/cmdline" | grep -q "^qemu-system.*kmend_test=$$ *\$"; } 2>/dev/null && status=1
+done
+expect 0 'a killed lab leaves no QEMU' out up
+
+echo "1..$tests"
+[ $failed -eq 0 ]
