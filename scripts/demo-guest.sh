@@ -25,7 +25,7 @@ mkdir -p /etc
 printf 'root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n' >/etc/passwd
 printf '%b%s%b, %s processors, %s\n' "$bold" "$(uname -r)" "$off" "$(grep -c ^processor /proc/cpuinfo)" "up $(cut -d' ' -f1 /proc/uptime) s"
 
-workload >/workload.out 2>&1 &
+kmend-workload >/workload.out 2>&1 &
 workload=$!
 sleep 1
 expect open "hole open" "an unprivileged user opens a user namespace" "?"

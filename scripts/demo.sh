@@ -40,7 +40,7 @@ END
 	--description "no user namespaces for the unprivileged" $patch
 
 stage "boot $release and patch it while it runs"
-"$build/lab/kmend-lab" run --kernel "$release" --carry "$kmend" --carry "$build/lab/workload" \
+"$build/lab/kmend-lab" run --kernel "$release" --carry "$kmend" \
 	--carry "$out/kmend_refuse_userns.ko" --timeout 180 scripts/demo-guest.sh kmend_refuse_userns.ko $colour
 echo "  the kernel's log is clean"
 
