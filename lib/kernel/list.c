@@ -50,9 +50,11 @@ static bool has_parts(const package_list *known, const struct package *image)
 {
 	KM_AUTOFREE char *headers = km_printf("linux-headers-%s", image->name + strlen("linux-image-"));
 	KM_AUTOFREE char *source = NULL;
-	unsigned major, minor;
+	unsigned major, minor, patch;
 
 	if (!image->architecture || strcmp(image->architecture, "amd64") || sscanf(image->version, "%u.%u", &major, &minor) != 2)
+		return false;
+	if (sscanf(image->name, "linux-image-%u.%u.%u", &major, &minor, &patch) != 3) /* only depends on the newest of a series */
 		return false;
 	source = km_printf("linux-source-%u.%u", major, minor);
 	return package_find(known, headers, image->version) && package_find(known, source, image->version);

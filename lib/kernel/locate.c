@@ -59,16 +59,31 @@ static km_error *part_missing(const struct location *l, const char *name)
 	return km_error_hint(err, "the archive keeps only some versions; packages that you have can be used with --debs DIR");
 }
 
-/* Reads into l->known what is said of these names, unless it all came from files. */
-static km_error *learn(struct location *l, const char *a, const char *b)
+/* Reads into l->known what is said of this name, unless it is there, or all came from files. */
+static km_error *learn(struct location *l, const char *name)
 {
 	KM_CLEANUP(km_strv_free) km_strv names = { 0 };
 
+	if (l->from_files || package_find(&l->known, name, NULL))
+		return NULL;
+	km_strv_push(&names, name);
+	return apt_show(&names, &l->known);
+}
+
+/* All that a release of Debian's usual form leads to, at once: each question to apt costs half a second. */
+static km_error *learn_usual(struct location *l, const char *release)
+{
+	KM_CLEANUP(km_strv_free) km_strv names = { 0 };
+	unsigned major, minor;
+
 	if (l->from_files)
 		return NULL;
-	km_strv_push(&names, a);
-	if (b)
-		km_strv_push(&names, b);
+	km_strv_printf(&names, "linux-image-%s", release);
+	km_strv_printf(&names, "linux-headers-%s", release);
+	if (sscanf(release, "%u.%u", &major, &minor) == 2) {
+		km_strv_printf(&names, "linux-source-%u.%u", major, minor);
+		km_strv_printf(&names, "linux-kbuild-%u.%u", major, minor);
+	}
 	return apt_show(&names, &l->known);
 }
 
@@ -91,7 +106,8 @@ static km_error *find_parts(struct location *l)
 	if (sscanf(l->version, "%u.%u", &major, &minor) != 2)
 		return km_error_new(KM_INPUT, "the image's version %s does not begin with a kernel version", l->version);
 	source = km_printf("linux-source-%u.%u", major, minor);
-	KM_TRY(learn(l, headers, source));
+	KM_TRY(learn(l, headers));
+	KM_TRY(learn(l, source));
 	part[PART_HEADERS] = package_find(&l->known, headers, l->version);
 	if (!part[PART_HEADERS])
 		return part_missing(l, headers);
@@ -101,13 +117,13 @@ static km_error *find_parts(struct location *l)
 	kbuild = depends_find(part[PART_HEADERS]->depends, "linux-kbuild-");
 	if (!kbuild)
 		return km_error_new(KM_INPUT, "%s %s names no linux-kbuild package", headers, l->version);
-	KM_TRY(learn(l, kbuild, NULL));
+	KM_TRY(learn(l, kbuild));
 	part[PART_KBUILD] = find_kbuild(l, kbuild);
 	if (!part[PART_KBUILD])
 		return part_missing(l, kbuild);
-	for (int i = PART_HEADERS; i < N_PARTS; i++) /* l->known may have moved since the first was found */
-		l->part[i] = *(i == PART_HEADERS ? package_find(&l->known, headers, l->version) :
-			       i == PART_SOURCE ? package_find(&l->known, source, l->version) : part[PART_KBUILD]);
+	l->part[PART_KBUILD] = *part[PART_KBUILD];
+	l->part[PART_HEADERS] = *package_find(&l->known, headers, l->version); /* l->known may have moved meanwhile */
+	l->part[PART_SOURCE] = *package_find(&l->known, source, l->version);
 	return NULL;
 }
 
@@ -120,7 +136,7 @@ km_error *locate(const char *release, const char *version, const char *debs, str
 
 	if (debs)
 		KM_TRY(debs_read(debs, &l.known));
-	KM_TRY(learn(&l, image, debs ? unsigned_image : NULL));
+	KM_TRY(learn_usual(&l, release));
 	p = package_find(&l.known, image, version);
 	if (!p && debs)
 		p = package_find(&l.known, unsigned_image, version);
