@@ -191,11 +191,11 @@ static km_error *apply_file(km_work *w, const char *patch, struct file_diff *d)
 
 	if (!d->old_path && !d->new_path)
 		return km_error_new(KM_INPUT, "line %u: a file without a name", d->line);
-	drop_directory(w, d);
 	if (d->old_path)
 		KM_TRY(check_path(d->old_path));
 	if (d->new_path)
 		KM_TRY(check_path(d->new_path));
+	drop_directory(w, d);
 	if (!d->old_path)
 		return apply_new(w, d);
 	path = d->new_path && !d->rename && known_path(w, d->new_path) ? d->new_path : d->old_path;

@@ -197,13 +197,13 @@ static km_error *ready_packages(const struct km_kernel_source *src, const char *
 	KM_TRY(find_ready(kernels, release, version, NULL, ret));
 	if (*ret)
 		return NULL;
+	KM_TRY(locate(release, version, src->debs, &l)); /* before the lock: a name that does not exist leaves nothing behind */
 	lock_path = km_printf("%s/.lock-%s", kernels, release);
 	KM_TRY(km_lock(lock_path, true, &lock));
 	KM_TRY(find_ready(kernels, release, version, NULL, ret));
 	if (*ret)
 		return NULL;
 	sweep(kernels, release);
-	KM_TRY(locate(release, version, src->debs, &l));
 	id = location_id(&l);
 	dir = km_path(kernels, id);
 	fresh = km_printf("%s/.new-%s-%d", kernels, release, (int)getpid());
