@@ -18,7 +18,7 @@ struct entry {
 struct batch {
 	const struct km_batch *b;
 	struct entry *entries;
-	size_t n;
+	size_t n; /* of those that could be read */
 	km_lab *lab;
 	size_t from, to; /* the entries of the present lab */
 	km_batch_result *result;
@@ -203,11 +203,34 @@ static km_error *boot_once(struct batch *batch, const struct km_lab_kernel *kern
 	return err;
 }
 
-static km_error *read_all(struct batch *batch)
+/* A file that is no patch fails by itself, before any boot. */
+static void add_unreadable(struct batch *batch, const char *file, km_error *err)
 {
-	for (size_t i = 0; i < batch->n; i++)
-		KM_TRY(lab_patch_read(batch->b->files.at[i], &batch->entries[i].patch));
-	return NULL;
+	char *name = lab_module_name(file);
+	struct km_batch_entry out = {
+		.file = km_strdup(file),
+		.name = name ? name : km_strdup(file),
+		.reason = km_strdup(err->message),
+		.transition = -1,
+		.transition_back = -1,
+	};
+
+	km_error_free(err);
+	km_vec_push(batch->result, out);
+	if (batch->b->done)
+		batch->b->done(batch->b->done_ctx, &out);
+}
+
+static void read_all(struct batch *batch)
+{
+	for (size_t i = 0; i < batch->b->files.n; i++) {
+		km_error *err = lab_patch_read(batch->b->files.at[i], &batch->entries[batch->n].patch);
+
+		if (err)
+			add_unreadable(batch, batch->b->files.at[i], err);
+		else
+			batch->n++;
+	}
 }
 
 static km_error *run_all(struct batch *batch, size_t *boots)
@@ -216,7 +239,7 @@ static km_error *run_all(struct batch *batch, size_t *boots)
 	struct km_lab_kernel found = {0};
 	km_error *err;
 
-	KM_TRY(read_all(batch));
+	read_all(batch);
 	err = kernel || !batch->n ? NULL : km_lab_kernel_find(batch->entries[0].patch.release, &found);
 	for (*boots = 0; batch->from < batch->n && !err; ++*boots)
 		err = boot_once(batch, kernel ? kernel : &found);
@@ -227,11 +250,11 @@ static km_error *run_all(struct batch *batch, size_t *boots)
 km_error *km_batch(const struct km_batch *b, size_t *boots, km_batch_result *ret)
 {
 	km_batch_result result = {0};
-	struct batch batch = {.b = b, .n = b->files.n, .result = &result};
+	struct batch batch = {.b = b, .result = &result};
 	size_t count = 0;
 	km_error *err;
 
-	batch.entries = km_calloc(batch.n + 1, sizeof(*batch.entries));
+	batch.entries = km_calloc(b->files.n + 1, sizeof(*batch.entries));
 	err = run_all(&batch, &count);
 	for (size_t i = 0; i < batch.n; i++)
 		lab_patch_free(&batch.entries[i].patch);

@@ -71,6 +71,7 @@ km_error *lab_patch_read(const char *file, struct lab_patch *ret)
 	p.module = p.module ? p.module : km_strdup("patch");
 	p.guest = km_printf(LAB_BIN_DIR "/patches/%s.ko", p.module);
 	p.release = release_of(info);
+	p.build_id = info->build_id && *info->build_id ? km_strdup(info->build_id) : NULL;
 	add_objects(&p, info);
 	km_info_free(info);
 	*ret = p;
@@ -83,6 +84,7 @@ void lab_patch_free(struct lab_patch *p)
 	free(p->guest);
 	free(p->module);
 	free(p->release);
+	free(p->build_id);
 	km_strv_free(&p->objects);
 	km_strv_free(&p->functions);
 	*p = (struct lab_patch){0};

@@ -10,6 +10,7 @@ struct lab_patch {
 	char *file, *guest;  /* on the host, in the guest */
 	char *module;        /* the name that the kernel will know it by */
 	char *release;       /* the kernel it is for */
+	char *build_id;      /* hex; or NULL */
 	km_strv objects;     /* modules it patches; vmlinux is not among them */
 	km_strv functions;   /* "object/function,pos", as sysfs shows them */
 };

@@ -29,6 +29,18 @@ static void cycle(struct plan *p, const struct km_lab_step *like)
 	lab_plan_unload(p->lab, &p->patch, like, p->limit);
 }
 
+/* Two point releases can have one release name: the build-id in the guest's own notes tells. */
+static void check_kernel(struct plan *p)
+{
+	KM_AUTOFREE char *command = NULL;
+
+	if (!p->patch.build_id || p->patch.build_id[strspn(p->patch.build_id, "0123456789abcdef")])
+		return;
+	command = km_printf("od -An -v -tx1 /sys/kernel/notes | tr -d ' \\n' | grep -q %s || { echo 'the kernel has another build-id than the "
+			    "one that the patch was built for'; exit 1; }", p->patch.build_id);
+	shell(p, KM_LAB_RUN, MAIN, "the kernel is the patch's", command);
+}
+
 static void main_steps(struct plan *p)
 {
 	const struct km_lab_step like = {.group = MAIN};
@@ -83,6 +95,7 @@ static km_error *contents(struct plan *p)
 static km_error *make_plan(struct plan *p)
 {
 	KM_TRY(contents(p));
+	check_kernel(p);
 	shell(p, KM_LAB_START, MAIN, "start the workload", p->v->workload);
 	main_steps(p);
 	if (p->patch.objects.n)
