@@ -42,7 +42,8 @@ static void print_entry(void *ctx, const struct km_batch_entry *e)
 {
 	FILE *f = ctx;
 
-	fprintf(f, "%s%-4s%s %-40s", km_colour_on(f, e->pass ? KM_GREEN : KM_RED), e->pass ? "pass" : "fail", km_colour_off(f), e->name);
+	fprintf(f, "%s%-4s%s %-40s", km_colour_on(f, e->pass ? KM_GREEN : KM_RED), e->pass ? "pass" : "fail",
+		km_colour_off(f), e->name);
 	if (e->pass)
 		fprintf(f, " %5.2f s, transitions %.2f s and %.2f s%s\n", e->seconds, e->transition, e->transition_back,
 			e->modules_absent.n ? ", in part: a module was absent" : "");
@@ -67,10 +68,10 @@ static json_t *entry_json(const struct km_batch_entry *e)
 {
 	KM_AUTOFREE char *output = km_lab_printable(e->output.at, e->output.n);
 
-	return json_pack("{s:s, s:s, s:b, s:s?, s:f, s:f, s:f, s:s, s:o, s:o}", "file", e->file, "name", e->name, "pass", e->pass, "reason",
-			 e->reason, "seconds", e->seconds, "transition_seconds", e->transition, "transition_back_seconds",
-			 e->transition_back, "output", output, "findings", strings(&e->findings), "modules_absent",
-			 strings(&e->modules_absent));
+	return json_pack("{s:s, s:s, s:b, s:s?, s:f, s:f, s:f, s:s, s:o, s:o}", "file", e->file, "name", e->name,
+			 "pass", e->pass, "reason", e->reason, "seconds", e->seconds, "transition_seconds",
+			 e->transition, "transition_back_seconds", e->transition_back, "output", output, "findings",
+			 strings(&e->findings), "modules_absent", strings(&e->modules_absent));
 }
 
 static km_error *report(const char *path, const km_batch_result *r, size_t boots, double wall, size_t passed)
@@ -79,8 +80,9 @@ static km_error *report(const char *path, const km_batch_result *r, size_t boots
 
 	for (size_t i = 0; i < r->n; i++)
 		json_array_append_new(list, entry_json(&r->at[i]));
-	return report_write(path, json_pack("{s:I, s:I, s:I, s:f, s:o}", "patches", (json_int_t)r->n, "passed", (json_int_t)passed,
-					    "boots", (json_int_t)boots, "seconds", wall, "results", list));
+	return report_write(path, json_pack("{s:I, s:I, s:I, s:f, s:o}", "patches", (json_int_t)r->n, "passed",
+					    (json_int_t)passed, "boots", (json_int_t)boots, "seconds", wall, "results",
+					    list));
 }
 
 static km_error *batch(const struct lab_options *o, struct km_batch *b, int *status)

@@ -26,7 +26,8 @@ static void print(const struct km_verdict *d)
 	printf("%s on %s, booted in %.1f s%s\n", d->name, d->release, r->boot, r->kvm ? " (KVM)" : "");
 	for (size_t i = 0; i < r->steps.n; i++)
 		print_step(d->step_names.at[i], &r->steps.at[i]);
-	printf("%s%s%s", km_colour_on(stdout, d->pass ? KM_GREEN : KM_RED), d->pass ? "pass" : "fail", km_colour_off(stdout));
+	printf("%s%s%s", km_colour_on(stdout, d->pass ? KM_GREEN : KM_RED), d->pass ? "pass" : "fail",
+	       km_colour_off(stdout));
 	printf(": %s (%.1f s)\n", d->pass ? "every step did what it should, and the log is clean" : d->reason, r->wall);
 	if (d->pass)
 		return;
@@ -53,8 +54,8 @@ static km_error *report(const struct lab_options *o, const struct km_verdict *d)
 	steps = json_array();
 	for (size_t i = 0; i < r->steps.n; i++)
 		json_array_append_new(steps, report_step(d->step_names.at[i], &r->steps.at[i]));
-	root = json_pack("{s:b, s:s?, s:s, s:s, s:o, s:o}", "pass", d->pass, "reason", d->reason, "kernel", d->release, "patch", d->name,
-			 "guest", report_guest(r), "steps", steps);
+	root = json_pack("{s:b, s:s?, s:s, s:s, s:o, s:o}", "pass", d->pass, "reason", d->reason, "kernel", d->release,
+			 "patch", d->name, "guest", report_guest(r), "steps", steps);
 	if (d->step != KM_LAB_BOOT)
 		json_object_set_new(root, "failing_step", json_integer(d->step));
 	return report_write(o->json, root);

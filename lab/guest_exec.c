@@ -79,8 +79,8 @@ static bool pass_on(struct step *s, int fd)
 	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
-/* A daemon that a step leaves behind may hold the pipe open: the child's end is the step's end, and what is in the pipe by then is its
- * output. */
+/* A daemon that a step leaves behind may hold the pipe open: the child's end is the step's end, and what is in the
+ * pipe by then is its output. */
 static int follow(struct step *s, pid_t pid, int fd)
 {
 	double end = now() + s->timeout;

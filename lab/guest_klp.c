@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The kernel's own livepatch, through sysfs (Documentation/ABI/testing/sysfs-kernel-livepatch): load and wait, prove that it is in
- * effect, take back.
+ * The kernel's own livepatch, through sysfs (Documentation/ABI/testing/sysfs-kernel-livepatch): load and wait,
+ * prove that it is in effect, take back.
  *
  * A task in the way is looked for by /proc/PID/task/TID/patch_state: 0 or 1 is the state it has, -1 none.
  */
@@ -57,8 +57,8 @@ static int set_enabled(const char *patch, const char *value)
 	return err;
 }
 
-/* True when the transition ended (or the patch left sysfs, as it does after a disable) in time. The naps begin short: most
- * transitions are over before the kernel's first second is. */
+/* True when the transition ended (or the patch left sysfs, as it does after a disable) in time. The naps begin
+ * short: most transitions are over before the kernel's first second is. */
 static bool wait_transition(const char *patch, double timeout)
 {
 	char buf[16];
@@ -135,11 +135,13 @@ static void revert(struct step *s, const char *patch)
 	int err = set_enabled(patch, "0");
 
 	if (err || !wait_transition(patch, 30)) {
-		report_text("out", s->number, "the patch could not be reverted%s%s\n", err ? ": " : "", err ? strerror(err) : "");
+		report_text("out", s->number, "the patch could not be reverted%s%s\n", err ? ": " : "",
+			    err ? strerror(err) : "");
 		return;
 	}
 	err = module_delete(patch);
-	report_text("out", s->number, "reverted%s%s\n", err ? ", but its module stays: " : "", err ? strerror(err) : "");
+	report_text("out", s->number, "reverted%s%s\n", err ? ", but its module stays: " : "",
+		    err ? strerror(err) : "");
 }
 
 int klp_load(struct step *s)
@@ -150,11 +152,13 @@ int klp_load(struct step *s)
 	int err = module_init(s->argv[0]);
 
 	if (err) {
-		report_text("out", s->number, "the kernel refused the module: %s; its reason is in the log\n", strerror(err));
+		report_text("out", s->number, "the kernel refused the module: %s; its reason is in the log\n",
+			    strerror(err));
 		return 1;
 	}
 	if (!*attribute(patch, "enabled", buf, sizeof(buf))) {
-		report_text("out", s->number, "the module is in, but the kernel's livepatch does not know a patch '%s'\n", patch);
+		report_text("out", s->number,
+			    "the module is in, but the kernel's livepatch does not know a patch '%s'\n", patch);
 		module_delete(patch);
 		return 1;
 	}
@@ -196,7 +200,7 @@ int klp_unload(struct step *s)
 	return 0;
 }
 
-/* ---- is it in effect ------------------------------------------------------------------------------------------------ */
+/* ---- is it in effect ------------------------------------------------------------------------------------- */
 
 /* The functions that ftrace redirects: lines of enabled_functions with the IPMODIFY flag, "name (1) R I" or
  * "name [module] (1) R I". The whole file, or NULL. */
@@ -329,6 +333,7 @@ int klp_patched(struct step *s)
 	if (dir)
 		closedir(dir);
 	free(text);
-	report_text("out", s->number, "%d functions in effect%s\n", bad < checked ? checked - bad : 0, absent ? "; a patched module is not loaded" : "");
+	report_text("out", s->number, "%d functions in effect%s\n", bad < checked ? checked - bad : 0,
+		    absent ? "; a patched module is not loaded" : "");
 	return bad || (!checked && !absent) ? 1 : 0;
 }

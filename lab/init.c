@@ -2,6 +2,7 @@
 /* The guest's first process: sets the machine up, runs the steps of its job, powers off. */
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,9 +11,8 @@
 #include <sys/klog.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
-#include <sys/stat.h>
 #include <sys/socket.h>
-#include <net/if.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "guest.h"
@@ -37,8 +37,9 @@ static const struct {
 	int min_args;
 	int (*run)(struct step *s);
 } kinds[] = {
-	{"run", 1, exec_run},        {"start", 1, exec_start},     {"stop", 0, exec_stop},   {"insmod", 1, module_insert},
-	{"rmmod", 1, module_remove}, {"load", 2, klp_load},        {"patched", 1, klp_patched}, {"unload", 1, klp_unload},
+	{"run", 1, exec_run},	      {"start", 1, exec_start},	   {"stop", 0, exec_stop},
+	{"insmod", 1, module_insert}, {"rmmod", 1, module_remove}, {"load", 2, klp_load},
+	{"patched", 1, klp_patched},  {"unload", 1, klp_unload},
 };
 
 struct fields { /* of the job file */
@@ -59,7 +60,8 @@ static void mount_all(void)
 {
 	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
 		mkdir(mounts[i].at, 0755);
-		mount(mounts[i].type, mounts[i].at, mounts[i].type, 0, NULL); /* a kernel may lack one: what needs it will say so */
+		mount(mounts[i].type, mounts[i].at, mounts[i].type, 0,
+		      NULL); /* a kernel may lack one: what needs it will say so */
 	}
 	chmod("/tmp", 01777);
 }

@@ -14,7 +14,7 @@ int cmd_run(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_batch(int argc, char **argv);
 
-/* ---- options.c --------------------------------------------------------------------------------------------------------- */
+/* ---- options.c ------------------------------------------------------------------------------------------- */
 /* What all verbs understand. Zero-initialise. */
 struct lab_options {
 	const char *release, *vmlinuz, *modules, *json, *keep_log, *append;
@@ -25,14 +25,15 @@ struct lab_options {
 	/* verify's own */
 	const char *before, *after, *workload;
 };
-/* argv[0] is the verb ("run", "verify", "batch"): it decides what is understood. words: the rest; for run all from the script on, options
- * or not. With --help the help is printed. KM_USAGE. ret's strings point into argv. */
-KM_CHECKED km_error *lab_options_parse(int argc, char **argv, const char *verb, struct lab_options *ret, km_strv *words);
+/* argv[0] is the verb ("run", "verify", "batch"): it decides what is understood. words: the rest; for run all from
+ * the script on, options or not. With --help the help is printed. KM_USAGE. ret's strings point into argv. */
+KM_CHECKED km_error *lab_options_parse(int argc, char **argv, const char *verb, struct lab_options *ret,
+				       km_strv *words);
 void lab_options_free(struct lab_options *o);
 /* The kernel that --kernel or --vmlinuz names; *ret is left alone when neither does. */
 KM_CHECKED km_error *lab_options_kernel(const struct lab_options *o, struct km_lab_kernel *ret);
 
-/* ---- report.c ------------------------------------------------------------------------------------------------------------ */
+/* ---- report.c -------------------------------------------------------------------------------------------- */
 json_t *report_findings(const struct km_lab_result *r);
 /* A step of a lab; output is what it printed, made printable. */
 json_t *report_step(const char *name, const struct km_lab_step_result *s);

@@ -9,7 +9,8 @@ static const struct {
 } verbs[] = {
 	{"run", cmd_run, "[OPTION]... SCRIPT [ARG]...", "boot a kernel and run a script in it"},
 	{"verify", cmd_verify, "[OPTION]... FILE.ko", "prove a patch: load, exercise, unload, watch the log"},
-	{"batch", cmd_batch, "[OPTION]... DIR|LIST|FILE.ko...", "load and unload many patches in as few boots as possible"},
+	{"batch", cmd_batch, "[OPTION]... DIR|LIST|FILE.ko...",
+	 "load and unload many patches in as few boots as possible"},
 };
 
 static int help(FILE *f)
@@ -17,7 +18,8 @@ static int help(FILE *f)
 	fprintf(f, "usage: kmend-lab VERB …\n\n");
 	for (size_t i = 0; i < KM_COUNT(verbs); i++)
 		fprintf(f, "  %-7s %-32s %s\n", verbs[i].name, verbs[i].words, verbs[i].summary);
-	fprintf(f, "\n`kmend-lab VERB --help` lists a verb's options; kmend-lab(1) and kmend-verify(1) explain them.\n");
+	fprintf(f,
+		"\n`kmend-lab VERB --help` lists a verb's options; kmend-lab(1) and kmend-verify(1) explain them.\n");
 	return f == stderr ? EXIT_ENV : 0;
 }
 

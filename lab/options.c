@@ -13,22 +13,28 @@ static const struct option_row {
 	size_t at;
 	const char *help;
 } rows[] = {
-	{"kernel", "rvb", "RELEASE", TEXT, offsetof(struct lab_options, release), "boot this kernel (prepared, or installed)"},
+	{"kernel", "rvb", "RELEASE", TEXT, offsetof(struct lab_options, release),
+	 "boot this kernel (prepared, or installed)"},
 	{"vmlinuz", "rvb", "FILE", TEXT, offsetof(struct lab_options, vmlinuz), "boot this image instead"},
 	{"modules", "rvb", "DIR", TEXT, offsetof(struct lab_options, modules), "its /lib/modules/RELEASE"},
 	{"before", "v", "CMD", TEXT, offsetof(struct lab_options, before), "exits 0 while the patch is not applied"},
 	{"after", "v", "CMD", TEXT, offsetof(struct lab_options, after), "exits 0 while the patch is applied"},
 	{"workload", "v", "CMD", TEXT, offsetof(struct lab_options, workload), "runs all the time; its status counts"},
-	{"carry", "rv", "PATH[:GUESTPATH]", LIST, offsetof(struct lab_options, carry), "put a file, program or directory into the guest"},
+	{"carry", "rv", "PATH[:GUESTPATH]", LIST, offsetof(struct lab_options, carry),
+	 "put a file, program or directory into the guest"},
 	{"module", "rv", "NAME", LIST, offsetof(struct lab_options, module), "insert a module of the kernel first"},
-	{"allow-log", "rvb", "TEXT", LIST, offsetof(struct lab_options, allow), "a log line with TEXT in it is no finding"},
+	{"allow-log", "rvb", "TEXT", LIST, offsetof(struct lab_options, allow),
+	 "a log line with TEXT in it is no finding"},
 	{"timeout", "rvb", "S", SECONDS, offsetof(struct lab_options, lab.timeout), "end the guest after S seconds"},
-	{"silence", "rvb", "S", SECONDS, offsetof(struct lab_options, lab.silence), "… after S seconds without a sign of life (30)"},
-	{"transition", "vb", "S", SECONDS, offsetof(struct lab_options, transition), "how long a transition may take (60)"},
+	{"silence", "rvb", "S", SECONDS, offsetof(struct lab_options, lab.silence),
+	 "… after S seconds without a sign of life (30)"},
+	{"transition", "vb", "S", SECONDS, offsetof(struct lab_options, transition),
+	 "how long a transition may take (60)"},
 	{"smp", "rvb", "N", COUNT, offsetof(struct lab_options, lab.smp), "CPUs of the guest (2)"},
 	{"memory", "rvb", "MIB", COUNT, offsetof(struct lab_options, lab.memory), "memory of the guest in MiB (512)"},
 	{"append", "rvb", "WORDS", TEXT, offsetof(struct lab_options, append), "more of the kernel's command line"},
-	{"panic-on-warn", "rvb", NULL, YES, offsetof(struct lab_options, lab.panic_on_warn), "a WARNING ends the guest"},
+	{"panic-on-warn", "rvb", NULL, YES, offsetof(struct lab_options, lab.panic_on_warn),
+	 "a WARNING ends the guest"},
 	{"boot-log", "rvb", NULL, YES, offsetof(struct lab_options, lab.boot_log), "keep the log of the boot too"},
 	{"keep-log", "rv", "FILE", TEXT, offsetof(struct lab_options, keep_log), "write the kernel's log to FILE"},
 	{"json", "rvb", "FILE", TEXT, offsetof(struct lab_options, json), "write a report; - is the standard output"},
@@ -65,18 +71,11 @@ static km_error *set(struct lab_options *o, const struct option_row *row, const 
 	double number;
 
 	switch (row->kind) {
-	case TEXT:
-		*(const char **)at = value;
-		return NULL;
-	case LIST:
-		km_strv_push(at, value);
-		return NULL;
-	case YES:
-		*(bool *)at = true;
-		return NULL;
+	case TEXT: *(const char **)at = value; return NULL;
+	case LIST: km_strv_push(at, value); return NULL;
+	case YES: *(bool *)at = true; return NULL;
 	case COUNT:
-	case SECONDS:
-		break;
+	case SECONDS: break;
 	}
 	number = strtod(value, &end);
 	if (end == value || *end || !(number > 0) || number > 1e6 || (row->kind == COUNT && number != floor(number)))
@@ -91,7 +90,9 @@ static km_error *set(struct lab_options *o, const struct option_row *row, const 
 static void print_help(const char *verb)
 {
 	printf("usage: kmend-lab %s [OPTION]... %s\n\n", verb,
-	       *verb == 'r' ? "SCRIPT [ARG]..." : *verb == 'v' ? "FILE.ko" : "DIR|LIST|FILE.ko...");
+	       *verb == 'r'   ? "SCRIPT [ARG]..."
+	       : *verb == 'v' ? "FILE.ko"
+			      : "DIR|LIST|FILE.ko...");
 	for (size_t i = 0; i < KM_COUNT(rows); i++) {
 		KM_AUTOFREE char *left = km_printf("--%s %s", rows[i].name, rows[i].arg ? rows[i].arg : "");
 
@@ -147,7 +148,8 @@ km_error *lab_options_parse(int argc, char **argv, const char *verb, struct lab_
 	else if (ret->release && ret->vmlinuz)
 		return km_error_new(KM_USAGE, "--kernel and --vmlinuz exclude each other");
 	else if (!words->n)
-		return km_error_hint(km_error_new(KM_USAGE, "nothing to %s was named", verb), "`kmend-lab %s --help`", verb);
+		return km_error_hint(km_error_new(KM_USAGE, "nothing to %s was named", verb), "`kmend-lab %s --help`",
+				     verb);
 	return NULL;
 }
 

@@ -37,8 +37,9 @@ json_t *report_step(const char *name, const struct km_lab_step_result *s)
 
 json_t *report_guest(const struct km_lab_result *r)
 {
-	return json_pack("{s:s, s:b, s:f, s:f, s:b, s:o}", "end", km_lab_end_text(r->end), "clean_end", r->end == KM_LAB_CLEAN,
-			 "boot_seconds", r->boot, "seconds", r->wall, "kvm", r->kvm, "findings", report_findings(r));
+	return json_pack("{s:s, s:b, s:f, s:f, s:b, s:o}", "end", km_lab_end_text(r->end), "clean_end",
+			 r->end == KM_LAB_CLEAN, "boot_seconds", r->boot, "seconds", r->wall, "kvm", r->kvm, "findings",
+			 report_findings(r));
 }
 
 km_error *report_write(const char *path, json_t *root)

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * kmend-workload: a machine that is steadily busy, and a heart that beats every millisecond. It measures; whoever runs it judges.
+ * kmend-workload: a machine that is steadily busy, and a heart that beats every millisecond. It measures; whoever
+ * runs it judges.
  *
  *   kmend-workload [--seconds S] [--limit MS] [--pause US] [--quiet]
  *
  * Ends on SIGTERM or SIGINT, or after S seconds, with one line:
  *   ops=N errors=N beats=N longest_gap_ms=X missed=N seconds=X
- * missed: beats that came more than the limit (default 500 ms) after the one before. Exit status: 0, or 1 when a job had an
- * error or a thread could not be begun.
+ * missed: beats that came more than the limit (default 500 ms) after the one before. Exit status: 0, or 1 when a job
+ * had an error or a thread could not be begun.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -154,7 +155,7 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < n; i++)
 		pthread_join(threads[i], NULL);
 	if (!quiet || errors)
-		printf("ops=%lu errors=%lu beats=%lu longest_gap_ms=%.1f missed=%lu seconds=%.1f\n", ops, errors, heart.beats, heart.longest,
-		       heart.missed, now() - begin);
+		printf("ops=%lu errors=%lu beats=%lu longest_gap_ms=%.1f missed=%lu seconds=%.1f\n", ops, errors,
+		       heart.beats, heart.longest, heart.missed, now() - begin);
 	return errors ? 1 : 0;
 }

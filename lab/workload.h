@@ -5,12 +5,13 @@
 
 #include <stdbool.h>
 
-/* One round; false is an error of the kernel's (what was sent did not come back, a call failed). state belongs to the thread. */
+/* One round; false is an error of the kernel's (what was sent did not come back, a call failed). state belongs to
+ * the thread. */
 struct job {
 	const char *name;
 	bool (*begin)(void **state); /* or NULL */
 	bool (*round)(void *state);
-	void (*end)(void *state);    /* or NULL */
+	void (*end)(void *state); /* or NULL */
 };
 extern const struct job jobs[];
 extern const unsigned job_count;

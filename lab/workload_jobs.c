@@ -75,7 +75,8 @@ static bool tcp_begin(void **state)
 	*state = fds;
 	if (!fds || listener < 0)
 		return false;
-	ok = !bind(listener, (struct sockaddr *)&a, len) && !listen(listener, 1) && !getsockname(listener, (struct sockaddr *)&a, &len);
+	ok = !bind(listener, (struct sockaddr *)&a, len) && !listen(listener, 1) &&
+	     !getsockname(listener, (struct sockaddr *)&a, &len);
 	fds[0] = ok ? socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
 	ok = fds[0] >= 0 && !connect(fds[0], (struct sockaddr *)&a, len);
 	fds[1] = ok ? accept4(listener, NULL, NULL, SOCK_CLOEXEC) : -1;
@@ -118,11 +119,8 @@ static bool processes(void *state)
 }
 
 const struct job jobs[] = {
-	{"syscalls", NULL, syscalls, NULL},
-	{"files", NULL, files, NULL},
-	{"pipe", pipe_begin, pipe_round, pair_end},
-	{"unix", unix_begin, pair_round, pair_end},
-	{"tcp", tcp_begin, pair_round, pair_end},
-	{"processes", NULL, processes, NULL},
+	{"syscalls", NULL, syscalls, NULL},	    {"files", NULL, files, NULL},
+	{"pipe", pipe_begin, pipe_round, pair_end}, {"unix", unix_begin, pair_round, pair_end},
+	{"tcp", tcp_begin, pair_round, pair_end},   {"processes", NULL, processes, NULL},
 };
 const unsigned job_count = sizeof(jobs) / sizeof(jobs[0]);

@@ -2,40 +2,43 @@
 /*
  * kmend/lab.h - a VM that boots one exact kernel, runs steps in it and says what happened.
  *
- * A lab is described (which kernel, what is carried in, which steps), then run, once. The guest is QEMU's, without disk and
- * network; its root is an initramfs made here, in memory: no file is left behind whatever happens, and labs side by side do not
- * know of each other. QEMU dies with the thread that runs the lab. The kernel's log comes out of the first serial line, the
- * steps' results out of the second; all that comes from the guest is bounded and taken as hostile bytes.
+ * A lab is described (which kernel, what is carried in, which steps), then run, once. The guest is QEMU's, without
+ * disk and network; its root is an initramfs made here, in memory: no file is left behind whatever happens, and
+ * labs side by side do not know of each other. QEMU dies with the thread that runs the lab. The kernel's log comes
+ * out of the first serial line, the steps' results out of the second; all that comes from the guest is bounded and
+ * taken as hostile bytes.
  */
 #ifndef KMEND_LAB_H
 #define KMEND_LAB_H
 
 #include <kmend/base.h>
 
-/* ---- the kernel to boot ------------------------------------------------------------------------------------------------ */
+/* ---- the kernel to boot ---------------------------------------------------------------------------------- */
 struct km_lab_kernel {
 	char *release;
 	char *vmlinuz;
 	char *modules; /* directory with the modules below kernel/, or NULL: none can be loaded by name */
 };
-/* By release, in the cache of prepared kernels, then in /boot and /lib/modules. KM_ENV names what there is when it is absent. */
+/* By release, in the cache of prepared kernels, then in /boot and /lib/modules. KM_ENV names what there is when it
+ * is absent. */
 KM_CHECKED km_error *km_lab_kernel_find(const char *release, struct km_lab_kernel *ret);
-/* From files. modules may be NULL. The release is the last part of modules, or is read from the vmlinuz's own header. */
+/* From files. modules may be NULL. The release is read from the vmlinuz's own header. */
 KM_CHECKED km_error *km_lab_kernel_files(const char *vmlinuz, const char *modules, struct km_lab_kernel *ret);
 void km_lab_kernel_free(struct km_lab_kernel *k);
 
-/* ---- the lab ------------------------------------------------------------------------------------------------------------- */
+/* ---- the lab --------------------------------------------------------------------------------------------- */
 struct km_lab_result;
 struct km_lab_options {
-	unsigned smp;          /* CPUs, 0: 2 */
-	unsigned memory;       /* MiB, 0: 512 */
-	double timeout;        /* seconds for the whole run, 0: 600 */
-	double silence;        /* seconds without a sign of life until the guest counts as hung, 0: 30 */
-	const char *append;    /* more of the kernel's command line, or NULL */
-	bool panic_on_warn;    /* the first WARNING ends the guest */
-	bool boot_log;         /* the whole log from the first line on (costs half a second); else it begins with init */
-	const km_strv *allow;  /* a log line that contains one of these is no finding; or NULL */
-	/* What a step prints, as it comes; or NULL. The bytes are the guest's: a terminal wants km_lab_printable(). */
+	unsigned smp;	      /* CPUs, 0: 2 */
+	unsigned memory;      /* MiB, 0: 512 */
+	double timeout;	      /* seconds for the whole run, 0: 600 */
+	double silence;	      /* seconds without a sign of life until the guest counts as hung, 0: 30 */
+	const char *append;   /* more of the kernel's command line, or NULL */
+	bool panic_on_warn;   /* the first WARNING ends the guest */
+	bool boot_log;	      /* the whole log from the first line on (costs half a second); else it begins with init */
+	const km_strv *allow; /* a log line that contains one of these is no finding; or NULL */
+	/* What a step prints, as it comes; or NULL. The bytes are the guest's: a terminal wants
+	 * km_lab_printable(). */
 	void (*output)(void *ctx, size_t step, const char *bytes, size_t n);
 	/* After each step; false ends the guest at once. Or NULL. */
 	bool (*after)(void *ctx, size_t step, const struct km_lab_result *sofar);
@@ -47,8 +50,9 @@ typedef struct km_lab km_lab;
 KM_CHECKED km_error *km_lab_create(const struct km_lab_kernel *kernel, km_lab **ret);
 void km_lab_destroy(km_lab *lab);
 
-/* Puts a file, a symlink's target or a directory with all below it into the guest, at guest_path (NULL: under its last name in the working
- * directory of the steps, which is in PATH). A dynamic program takes its libraries along, at the paths that ldd(1) tells. */
+/* Puts a file, a symlink's target or a directory with all below it into the guest, at guest_path (NULL: under its
+ * last name in the working directory of the steps, which is in PATH). A dynamic program takes its libraries along,
+ * at the paths that ldd(1) tells. */
 KM_CHECKED km_error *km_lab_carry(km_lab *lab, const char *path, const char *guest_path);
 /* The same from one word of a command line, "PATH[:GUESTPATH]". A PATH with a ':' in it cannot be said this way. */
 KM_CHECKED km_error *km_lab_carry_word(km_lab *lab, const char *word);
@@ -60,70 +64,74 @@ bool km_lab_has_module(const km_lab *lab, const char *name);
 KM_CHECKED km_error *km_lab_module_carry(km_lab *lab, const char *name);
 
 enum km_lab_kind {
-	KM_LAB_RUN,     /* argv: a program; its exit status is the step's */
-	KM_LAB_START,   /* argv: a program that goes on in the background */
-	KM_LAB_STOP,    /* ends it (SIGTERM): its whole output and its status are this step's */
-	KM_LAB_INSMOD,  /* PATH in the guest; present already is fine */
-	KM_LAB_RMMOD,   /* NAME; absent is fine */
-	KM_LAB_LOAD,    /* PATH NAME: a live patch, and wait for its transition; at the step's limit it is reverted and the step fails */
-	KM_LAB_PATCHED, /* NAME [OBJECT/FUNCTION,POS]…: ftrace redirects all that the patch NAME lists, and it lists at least these */
-	KM_LAB_UNLOAD,  /* NAME: disable, wait, remove */
+	KM_LAB_RUN,    /* argv: a program; its exit status is the step's */
+	KM_LAB_START,  /* argv: a program that goes on in the background */
+	KM_LAB_STOP,   /* ends it (SIGTERM): its whole output and its status are this step's */
+	KM_LAB_INSMOD, /* PATH in the guest; present already is fine */
+	KM_LAB_RMMOD,  /* NAME; absent is fine */
+	KM_LAB_LOAD, /* PATH NAME: a live patch, and wait for its transition; at the step's limit it is reverted and the
+			step fails */
+	KM_LAB_PATCHED, /* NAME [OBJECT/FUNCTION,POS]...: ftrace redirects all that the patch NAME lists, and it lists at
+			   least these */
+	KM_LAB_UNLOAD,	/* NAME: disable, wait, remove */
 };
 struct km_lab_step {
 	enum km_lab_kind kind;
-	const char *name;   /* for people */
-	unsigned group;     /* a failed step ends its group; ascending */
-	bool always;        /* runs even then */
-	bool soft;          /* its failure does not end the group */
-	double timeout;     /* seconds, 0: 120 */
+	const char *name; /* for people */
+	unsigned group;	  /* a failed step ends its group; ascending */
+	bool always;	  /* runs even then */
+	bool soft;	  /* its failure does not end the group */
+	double timeout;	  /* seconds, 0: 120 */
 };
 /* args are copied; NULL-terminated. Gives the step's number, from 0. */
 size_t km_lab_step(km_lab *lab, const struct km_lab_step *step, const char *const *args);
-/* Puts a module of the kernel and all it depends on into the guest, and adds a step that inserts each, in order; group, always, soft and
- * timeout of the steps are like's. */
+/* Puts a module of the kernel and all it depends on into the guest, and adds a step that inserts each, in order;
+ * group, always, soft and timeout of the steps are like's. */
 KM_CHECKED km_error *km_lab_module(km_lab *lab, const struct km_lab_step *like, const char *name);
 size_t km_lab_steps(const km_lab *lab);
 /* The step's kind, name and group; valid while the lab is. */
 const struct km_lab_step *km_lab_step_at(const km_lab *lab, size_t i);
 
-/* ---- what happened --------------------------------------------------------------------------------------------------------- */
+/* ---- what happened --------------------------------------------------------------------------------------- */
 enum km_lab_end {
-	KM_LAB_CLEAN,    /* all was done, the guest powered off */
-	KM_LAB_PANIC,    /* the kernel panicked or rebooted */
-	KM_LAB_HUNG,     /* no sign of life for options.silence */
-	KM_LAB_TIMEOUT,  /* options.timeout */
-	KM_LAB_STOPPED,  /* options.after said so */
-	KM_LAB_NO_BOOT,  /* it ended before init said a word */
+	KM_LAB_CLEAN,	/* all was done, the guest powered off */
+	KM_LAB_PANIC,	/* the kernel panicked or rebooted */
+	KM_LAB_HUNG,	/* no sign of life for options.silence */
+	KM_LAB_TIMEOUT, /* options.timeout */
+	KM_LAB_STOPPED, /* options.after said so */
+	KM_LAB_NO_BOOT, /* it ended before init said a word */
 };
 struct km_lab_step_result {
 	bool begun, ended;
-	int status;         /* 0: done; else the program's, or 1 for a step that failed; 124 killed at its limit, 126/127 not run */
+	int status; /* 0: done; else the program's, or 1 for a step that failed; 124 killed at its limit, 126/127 not
+		       run */
 	double seconds;
-	double transition;  /* seconds, or -1 */
-	km_str output;      /* the last KM_LAB_OUTPUT_MAX bytes at most; raw */
-	bool cut;           /* more was printed */
+	double transition; /* seconds, or -1 */
+	km_str output;	   /* the last KM_LAB_OUTPUT_MAX bytes at most; raw */
+	bool cut;	   /* more was printed */
 };
-struct km_lab_finding { /* a line of the kernel's log that should not be there */
-	char *line;         /* printable */
+struct km_lab_finding {	    /* a line of the kernel's log that should not be there */
+	char *line;	    /* printable */
 	const char *reason; /* "a warning", "a stalled CPU" … */
-	size_t step;        /* the step under way by the log's own order, or KM_LAB_BOOT */
+	size_t step;	    /* the step under way by the log's own order, or KM_LAB_BOOT */
 };
 enum { KM_LAB_OUTPUT_MAX = 1 << 20, KM_LAB_LOG_MAX = 8 << 20, KM_LAB_FINDINGS_MAX = 64 };
 #define KM_LAB_BOOT ((size_t)-1)
 
 struct km_lab_result {
 	enum km_lab_end end;
-	size_t last;          /* the step that was under way when it ended, or KM_LAB_BOOT */
-	double boot;          /* seconds from the start of QEMU to the first word of init */
+	size_t last; /* the step that was under way when it ended, or KM_LAB_BOOT */
+	double boot; /* seconds from the start of QEMU to the first word of init */
 	double wall;
 	bool kvm;
 	km_vec(struct km_lab_step_result) steps; /* one for each step of the lab */
 	km_vec(struct km_lab_finding) findings;
-	km_str log;           /* raw; the first KM_LAB_LOG_MAX bytes */
-	size_t garbage;       /* bytes on the result line that were no record */
-	char *qemu;           /* what QEMU itself said, or "" */
+	km_str log;	/* raw; the first KM_LAB_LOG_MAX bytes */
+	size_t garbage; /* bytes on the result line that were no record */
+	char *qemu;	/* what QEMU itself said, or "" */
 };
-/* An error only when there was nothing to run: QEMU or busybox absent, a file unreadable. What the guest does is in *ret. */
+/* An error only when there was nothing to run: QEMU or busybox absent, a file unreadable. What the guest does is
+ * in *ret. */
 KM_CHECKED km_error *km_lab_run(km_lab *lab, const struct km_lab_options *options, struct km_lab_result *ret);
 void km_lab_result_free(struct km_lab_result *r);
 /* "the kernel panicked", … */
@@ -133,48 +141,50 @@ char *km_lab_printable(const char *bytes, size_t n);
 /* The reason why a line of a kernel log is a finding, or NULL. */
 const char *km_lab_finding(const char *line);
 
-/* ---- proving a patch ------------------------------------------------------------------------------------------------------- */
+/* ---- proving a patch ------------------------------------------------------------------------------------- */
 struct km_verify {
 	const char *file;
 	const struct km_lab_kernel *kernel; /* NULL: found by what the patch says it is for */
-	const char *before; /* shell; exits 0 while the patch is not applied: before the load and again after the unload. Or NULL */
-	const char *after;  /* shell; exits 0 while it is. Or NULL */
+	const char *before;   /* shell; exits 0 while the patch is not applied: before the load and again after the
+				 unload. Or NULL */
+	const char *after;    /* shell; exits 0 while it is. Or NULL */
 	const char *workload; /* shell; runs from begin to end, its status counts. Or NULL */
-	km_strv carry;      /* "PATH[:GUESTPATH]" */
-	km_strv modules;    /* loaded before all else, besides those that the patch changes */
-	double transition;  /* seconds a transition may take, 0: 60 */
+	km_strv carry;	      /* "PATH[:GUESTPATH]" */
+	km_strv modules;      /* loaded before all else, besides those that the patch changes */
+	double transition;    /* seconds a transition may take, 0: 60 */
 	struct km_lab_options options;
 };
 struct km_verdict {
 	bool pass;
-	char *release, *name;  /* of the kernel; of the patch */
-	char *reason;          /* NULL when pass; one line */
-	size_t step;           /* the failing step, or KM_LAB_BOOT */
-	km_strv step_names;    /* one for each of result.steps */
+	char *release, *name; /* of the kernel; of the patch */
+	char *reason;	      /* NULL when pass; one line */
+	size_t step;	      /* the failing step, or KM_LAB_BOOT */
+	km_strv step_names;   /* one for each of result.steps */
 	struct km_lab_result result;
 };
 /* An error is a matter of usage or environment; a patch that fails is a verdict. */
 KM_CHECKED km_error *km_verify(const struct km_verify *v, struct km_verdict *ret);
 void km_verdict_free(struct km_verdict *v);
 
-/* Many patches, as few boots as possible: for each in turn its modules, load, all functions in effect, a short workload, unload.
- * A guest that died or whose log has a finding is not used again; the next patch gets a new one. options.smp 0 is one CPU here: half a
- * second a patch, where two CPUs take three. */
+/* Many patches, as few boots as possible: for each in turn its modules, load, all functions in effect, a short
+ * workload, unload. A guest that died or whose log has a finding is not used again; the next patch gets a new one.
+ * options.smp 0 is one CPU here: half a second a patch, where two CPUs take three. */
 struct km_batch_entry {
 	char *file;
 	char *name;
 	bool pass;
-	char *reason;          /* NULL when pass */
-	km_strv modules_absent; /* changed by the patch, not shipped or not loadable here: that part was not exercised */
+	char *reason;		/* NULL when pass */
+	km_strv modules_absent; /* changed by the patch, not shipped or not loadable here: that part was not exercised
+				 */
 	double seconds, transition, transition_back; /* -1: did not come to it */
-	km_str output;         /* of its failing step */
-	km_strv findings;      /* log lines */
+	km_str output;				     /* of its failing step */
+	km_strv findings;			     /* log lines */
 };
 typedef km_vec(struct km_batch_entry) km_batch_result;
 struct km_batch {
 	const struct km_lab_kernel *kernel;
 	km_strv files;
-	double transition;     /* seconds, 0: 60 */
+	double transition; /* seconds, 0: 60 */
 	struct km_lab_options options;
 	void (*done)(void *ctx, const struct km_batch_entry *entry); /* as each ends, or NULL */
 	void *done_ctx;

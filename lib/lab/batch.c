@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Many patches, few boots. Each patch is a group of steps; a guest takes patch after patch until one fails or leaves a mark in the log, and a
- * new guest goes on behind it.
+ * Many patches, few boots. Each patch is a group of steps; a guest takes patch after patch until one fails or
+ * leaves a mark in the log, and a new guest goes on behind it.
  */
 #include "internal.h"
 #include "plan.h"
@@ -24,7 +24,7 @@ struct batch {
 	km_batch_result *result;
 };
 
-/* ---- the plan ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the plan -------------------------------------------------------------------------------------------- */
 
 static km_error *add_entry(struct batch *batch, size_t i, double limit)
 {
@@ -83,7 +83,7 @@ static bool go_on(void *ctx, size_t step, const struct km_lab_result *sofar)
 	return !sofar->findings.n || step != batch->entries[s->group].last;
 }
 
-/* ---- what came of it ----------------------------------------------------------------------------------------------------------- */
+/* ---- what came of it ------------------------------------------------------------------------------------- */
 
 static char *reason_of(const struct batch *batch, const struct km_lab_result *r, const struct entry *e, km_str *output)
 {
@@ -104,7 +104,8 @@ static char *reason_of(const struct batch *batch, const struct km_lab_result *r,
 	return NULL;
 }
 
-static void gather(const struct batch *batch, const struct km_lab_result *r, const struct entry *e, struct km_batch_entry *ret)
+static void gather(const struct batch *batch, const struct km_lab_result *r, const struct entry *e,
+		   struct km_batch_entry *ret)
 {
 	for (size_t i = e->first; i <= e->last; i++) {
 		const struct km_lab_step_result *s = &r->steps.at[i];
@@ -141,7 +142,8 @@ static void add_result(struct batch *batch, const struct km_lab_result *r, struc
 	gather(batch, r, e, &out);
 	out.reason = reason_of(batch, r, e, &out.output);
 	if (!out.reason && out.findings.n)
-		out.reason = km_printf("the kernel's log has %s: %s", km_lab_finding(out.findings.at[0]), out.findings.at[0]);
+		out.reason = km_printf("the kernel's log has %s: %s", km_lab_finding(out.findings.at[0]),
+				       out.findings.at[0]);
 	out.pass = !out.reason;
 	km_vec_push(batch->result, out);
 	if (batch->b->done)
@@ -171,12 +173,13 @@ static km_error *collect(struct batch *batch, const struct km_lab_result *r)
 	if (batch->from == from) {
 		KM_AUTOFREE char *tail = km_lab_printable(r->log.at, r->log.n < 2000 ? r->log.n : 2000);
 
-		return km_error_new(KM_ENV, "the guest did not come to the first patch: %s\n%s%s", km_lab_end_text(r->end), r->qemu, tail);
+		return km_error_new(KM_ENV, "the guest did not come to the first patch: %s\n%s%s",
+				    km_lab_end_text(r->end), r->qemu, tail);
 	}
 	return NULL;
 }
 
-/* ---- boots ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- boots ----------------------------------------------------------------------------------------------- */
 
 static km_error *boot_once(struct batch *batch, const struct km_lab_kernel *kernel)
 {
@@ -187,7 +190,8 @@ static km_error *boot_once(struct batch *batch, const struct km_lab_kernel *kern
 	if (!err) {
 		options.after = go_on;
 		options.ctx = batch;
-		/* With one CPU a transition is over at once; with more the kernel waits a second for the idle task of each. */
+		/* With one CPU a transition is over at once; with more the kernel waits a second for the idle task
+		 * of each. */
 		if (!options.smp)
 			options.smp = 1;
 		if (options.timeout <= 0)

@@ -11,7 +11,7 @@
 
 enum { CARRY_DEPTH = 40 };
 
-/* ---- programs of the host ------------------------------------------------------------------------------------------------ */
+/* ---- programs of the host -------------------------------------------------------------------------------- */
 
 /* Where a build tree has a program of ours seen from this executable, then where the installation put it. */
 static char *own_program(const char *name)
@@ -47,10 +47,10 @@ static km_error *add_program(struct lab_cpio *c, const char *name, const char *g
 	return lab_cpio_file(c, guest, 0755, bytes, n);
 }
 
-/* ---- libraries ------------------------------------------------------------------------------------------------------------- */
+/* ---- libraries ------------------------------------------------------------------------------------------- */
 
-/* Lines: "\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)", "\t/lib64/ld-linux-x86-64.so.2 (0x…)", "\tlinux-vdso.so.1 (0x…)",
- * "\tlibfoo.so => not found". */
+/* Lines: "\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)", "\t/lib64/ld-linux-x86-64.so.2 (0x…)",
+ * "\tlinux-vdso.so.1 (0x…)", "\tlibfoo.so => not found". */
 km_error *lab_content_libraries(const char *program, const char *text, km_strv *ret)
 {
 	for (const char *line = text; *line;) {
@@ -61,8 +61,8 @@ km_error *lab_content_libraries(const char *program, const char *text, km_strv *
 		line += width + (line[width] == '\n');
 		if (arrow && km_starts(path, "not found")) {
 			*arrow = '\0';
-			return km_error_new(KM_ENV, "%s needs the library %s, which this machine does not have", program,
-					    s + strspn(s, " \t"));
+			return km_error_new(KM_ENV, "%s needs the library %s, which this machine does not have",
+					    program, s + strspn(s, " \t"));
 		}
 		path[strcspn(path, " ")] = '\0';
 		if (*path == '/' && !km_strv_has(ret, path))
@@ -113,7 +113,7 @@ static km_error *carry_libraries(struct lab_cpio *c, const char *path, unsigned 
 	return err;
 }
 
-/* ---- what is carried -------------------------------------------------------------------------------------------------------- */
+/* ---- what is carried ------------------------------------------------------------------------------------- */
 
 static km_error *carry_dir(struct lab_cpio *c, const char *path, const char *guest, unsigned depth)
 {
@@ -162,11 +162,12 @@ km_error *lab_content_carry(struct lab_cpio *c, const char *path, const char *gu
 	return carry(c, path, guest, 0);
 }
 
-/* ---- the base ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the base -------------------------------------------------------------------------------------------- */
 
 static char *find_busybox(void)
 {
-	static const char *const places[] = {"/bin/busybox", "/usr/bin/busybox", "/sbin/busybox", "/usr/lib/initramfs-tools/bin/busybox"};
+	static const char *const places[] = {"/bin/busybox", "/usr/bin/busybox", "/sbin/busybox",
+					     "/usr/lib/initramfs-tools/bin/busybox"};
 
 	for (size_t i = 0; i < KM_COUNT(places); i++)
 		if (!access(places[i], X_OK))
@@ -181,7 +182,8 @@ static km_error *add_applets(struct lab_cpio *c, const char *busybox)
 	struct km_done done;
 
 	KM_TRY(km_run_ok(&(struct km_cmd){.argv = argv, .timeout = 30}, &done));
-	for (char *save = NULL, *name = strtok_r(done.out, "\n", &save); name && !err; name = strtok_r(NULL, "\n", &save)) {
+	for (char *save = NULL, *name = strtok_r(done.out, "\n", &save); name && !err;
+	     name = strtok_r(NULL, "\n", &save)) {
 		KM_AUTOFREE char *link = km_printf("bin/%s", name);
 
 		err = lab_cpio_symlink(c, link, "/bin/busybox");
@@ -207,7 +209,8 @@ static km_error *add_busybox(struct lab_cpio *c)
 
 km_error *lab_content_skeleton(struct lab_cpio *c)
 {
-	static const char *const dirs[] = {"bin", "dev", "etc", "proc", "run", "sys", "tmp", "usr", "var/tmp", LAB_HOME, LAB_BIN_DIR};
+	static const char *const dirs[] = {"bin", "dev", "etc",	    "proc",   "run",	  "sys",
+					   "tmp", "usr", "var/tmp", LAB_HOME, LAB_BIN_DIR};
 	static const char passwd[] = "root:x:0:0:root:" LAB_HOME ":/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n";
 	static const char group[] = "root:x:0:\nnogroup:x:65534:\n";
 

@@ -31,8 +31,8 @@ static void pad(km_str *s)
 
 static void put(struct lab_cpio *c, const struct entry *e)
 {
-	km_str_printf(&c->bytes, "070701%08x%08x%08x%08x%08x%08x%08zx%08x%08x%08x%08x%08zx%08x", ++c->entries, e->mode, 0, 0, e->nlink,
-		      0, e->n, 0, 0, e->major, e->minor, strlen(e->path) + 1, 0);
+	km_str_printf(&c->bytes, "070701%08x%08x%08x%08x%08x%08x%08zx%08x%08x%08x%08x%08zx%08x", ++c->entries, e->mode,
+		      0, 0, e->nlink, 0, e->n, 0, 0, e->major, e->minor, strlen(e->path) + 1, 0);
 	km_str_addn(&c->bytes, e->path, strlen(e->path) + 1);
 	pad(&c->bytes);
 	if (e->n)
@@ -102,17 +102,21 @@ km_error *lab_cpio_dir(struct lab_cpio *c, const char *path)
 
 km_error *lab_cpio_file(struct lab_cpio *c, const char *path, unsigned mode, const void *bytes, size_t n)
 {
-	return add(c, &(struct entry){.path = path, .mode = S_IFREG | (mode & 07777), .nlink = 1, .bytes = bytes, .n = n});
+	return add(c,
+		   &(struct entry){.path = path, .mode = S_IFREG | (mode & 07777), .nlink = 1, .bytes = bytes, .n = n});
 }
 
 km_error *lab_cpio_symlink(struct lab_cpio *c, const char *path, const char *target)
 {
-	return add(c, &(struct entry){.path = path, .mode = S_IFLNK | 0777, .nlink = 1, .bytes = target, .n = strlen(target)});
+	return add(c, &(struct entry){
+			      .path = path, .mode = S_IFLNK | 0777, .nlink = 1, .bytes = target, .n = strlen(target)});
 }
 
 km_error *lab_cpio_device(struct lab_cpio *c, const char *path, unsigned mode, unsigned major, unsigned minor)
 {
-	return add(c, &(struct entry){.path = path, .mode = S_IFCHR | (mode & 07777), .nlink = 1, .major = major, .minor = minor});
+	return add(c,
+		   &(struct entry){
+			   .path = path, .mode = S_IFCHR | (mode & 07777), .nlink = 1, .major = major, .minor = minor});
 }
 
 bool lab_cpio_has(const struct lab_cpio *c, const char *path)

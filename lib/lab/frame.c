@@ -53,7 +53,8 @@ static enum verdict look(struct lab_framer *f, struct lab_record *r, size_t *use
 	memcpy(head, f->held, end - f->held + 1);
 	head[end - f->held + 1] = '\0';
 	p += BEGIN;
-	if (!word(&p, r->kind, sizeof(r->kind)) || !number(&p, ' ', &r->step) || !number(&p, '\n', &length) || length > LAB_FRAME_MAX)
+	if (!word(&p, r->kind, sizeof(r->kind)) || !number(&p, ' ', &r->step) || !number(&p, '\n', &length) ||
+	    length > LAB_FRAME_MAX)
 		return NO_RECORD;
 	*used = (end + 1 - f->held) + (size_t)length + 1;
 	if (f->n < *used)
@@ -86,11 +87,8 @@ static void digest(struct lab_framer *f)
 
 	while (f->n) {
 		switch (look(f, &r, &used)) {
-		case MORE:
-			return;
-		case NO_RECORD:
-			skip(f);
-			break;
+		case MORE: return;
+		case NO_RECORD: skip(f); break;
 		case RECORD:
 			f->held[used - 1] = '\0'; /* the closing newline: the payload becomes a string */
 			f->record(f->ctx, &r);

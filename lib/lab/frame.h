@@ -9,9 +9,9 @@
 
 struct lab_record {
 	char kind[16];
-	unsigned step;       /* LAB_NO_STEP: none */
+	unsigned step;	     /* LAB_NO_STEP: none */
 	const char *payload; /* NUL-terminated past its end; valid during the call */
-	size_t n;            /* <= LAB_FRAME_MAX */
+	size_t n;	     /* <= LAB_FRAME_MAX */
 };
 
 struct lab_framer {
@@ -22,8 +22,8 @@ struct lab_framer {
 	size_t n;
 };
 
-/* Takes the next bytes of the stream, cut anywhere. What is no record is skipped up to the next line that may begin one; never more
- * is held than one record. */
+/* Takes the next bytes of the stream, cut anywhere. What is no record is skipped up to the next line that may
+ * begin one; never more is held than one record. */
 void lab_framer_feed(struct lab_framer *f, const char *bytes, size_t n);
 
 #endif

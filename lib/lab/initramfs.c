@@ -9,7 +9,8 @@
 #include "content.h"
 #include "job.h"
 
-/* "kernel/a.ko: kernel/b.ko …", for `modprobe` in the guest: names of one directory that busybox and kmod understand. */
+/* "kernel/a.ko: kernel/b.ko …", for `modprobe` in the guest: names of one directory that busybox and kmod
+ * understand. */
 static km_error *add_dep(struct km_lab *lab)
 {
 	KM_AUTOFREE char *path = km_printf("/lib/modules/%s/modules.dep", lab->kernel->release);

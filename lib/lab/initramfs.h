@@ -4,8 +4,8 @@
 
 #include "internal.h"
 
-/* Completes the lab's files (job, module table, programs) and gives them as a file in memory, the caller's to close. The lab can be given
- * no more after it. */
+/* Completes the lab's files (job, module table, programs) and gives them as a file in memory, the caller's to
+ * close. The lab can be given no more after it. */
 KM_CHECKED km_error *lab_initramfs(struct km_lab *lab, int *fd);
 
 #endif

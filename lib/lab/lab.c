@@ -10,8 +10,8 @@
 enum { STEP_LIMIT = 120, MODULE_MAX = 256 << 20 };
 
 static const char *const kind_words[] = {
-	[KM_LAB_RUN] = "run",   [KM_LAB_START] = "start", [KM_LAB_STOP] = "stop",       [KM_LAB_INSMOD] = "insmod",
-	[KM_LAB_RMMOD] = "rmmod", [KM_LAB_LOAD] = "load", [KM_LAB_PATCHED] = "patched", [KM_LAB_UNLOAD] = "unload",
+	[KM_LAB_RUN] = "run",	  [KM_LAB_START] = "start", [KM_LAB_STOP] = "stop",	  [KM_LAB_INSMOD] = "insmod",
+	[KM_LAB_RMMOD] = "rmmod", [KM_LAB_LOAD] = "load",   [KM_LAB_PATCHED] = "patched", [KM_LAB_UNLOAD] = "unload",
 };
 
 km_error *km_lab_create(const struct km_lab_kernel *kernel, km_lab **ret)
@@ -47,7 +47,7 @@ void km_lab_destroy(km_lab *lab)
 	free(lab);
 }
 
-/* ---- files -------------------------------------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------------------- */
 
 km_error *km_lab_carry(km_lab *lab, const char *path, const char *guest_path)
 {
@@ -85,7 +85,7 @@ void km_lab_carry_bytes(km_lab *lab, const char *guest_path, unsigned mode, cons
 	km_error_free(lab_cpio_file(&lab->cpio, guest_path, mode, bytes, n)); /* the path is a caller's constant */
 }
 
-/* ---- modules -------------------------------------------------------------------------------------------------------------------- */
+/* ---- modules --------------------------------------------------------------------------------------------- */
 
 bool km_lab_has_module(const km_lab *lab, const char *name)
 {
@@ -117,7 +117,9 @@ static km_error *put_module(km_lab *lab, const char *name)
 static km_error *carry_closure(km_lab *lab, const char *name, km_strv *closure)
 {
 	if (!lab->modules)
-		return km_error_hint(km_error_new(KM_USAGE, "the module %s cannot be found: the kernel was given without modules", name),
+		return km_error_hint(km_error_new(KM_USAGE,
+						  "the module %s cannot be found: the kernel was given without modules",
+						  name),
 				     "--modules DIR names /lib/modules/RELEASE");
 	KM_TRY(lab_modules_closure(lab->modules, name, closure));
 	for (size_t i = 0; i < closure->n; i++) {
@@ -156,7 +158,7 @@ km_error *km_lab_module(km_lab *lab, const struct km_lab_step *like, const char 
 	return err;
 }
 
-/* ---- steps ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- steps ----------------------------------------------------------------------------------------------- */
 
 static void job_field(km_str *job, const char *text)
 {

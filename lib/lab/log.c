@@ -5,7 +5,8 @@
 
 enum { LINE_MAX_KEPT = 1024 };
 
-/* The first row that fits decides. A row without a reason lets a line pass: it stands above the row that would take it. */
+/* The first row that fits decides. A row without a reason lets a line pass: it stands above the row that would
+ * take it. */
 static const struct {
 	const char *text, *reason;
 } patterns[] = {
@@ -53,7 +54,8 @@ static const struct {
 	{"Out of memory: ", "the guest's memory ran out (--memory)"},
 	{"invoked oom-killer", "the guest's memory ran out (--memory)"},
 	{"unreferenced object", "a memory leak (kmemleak)"},
-	{"existing value is nonzero", "a relocation that was applied before (this kernel cannot patch a module that came back)"},
+	{"existing value is nonzero",
+	 "a relocation that was applied before (this kernel cannot patch a module that came back)"},
 	{"livepatch: failed to", "the kernel's livepatch failed"},
 	{"refusing to load the module", "a patched module that the kernel refused"},
 };

@@ -132,7 +132,8 @@ km_error *lab_modules_depends(const struct lab_modules *m, const char *name, km_
 	if (got < 0)
 		return km_error_sys(-got, "cannot open the module %s", path);
 	got = kmod_module_get_info(mod, &info);
-	kmod_list_foreach(l, info) {
+	kmod_list_foreach(l, info)
+	{
 		const char *key = kmod_module_info_get_key(l);
 
 		if (!strcmp(key, "depends") || !strcmp(key, "softdep"))
@@ -152,7 +153,8 @@ static km_error *close_over(const struct lab_modules *m, const char *name, unsig
 	if (km_strv_has(ret, key))
 		return NULL;
 	if (depth > 32)
-		return km_error_new(KM_INPUT, "the modules of %s depend on each other in a circle at '%s'", m->dir, name);
+		return km_error_new(KM_INPUT, "the modules of %s depend on each other in a circle at '%s'", m->dir,
+				    name);
 	err = lab_modules_depends(m, name, &needs);
 	for (size_t i = 0; i < needs.n && !err; i++)
 		if (lab_modules_path(m, needs.at[i])) /* what is not a file is built in */

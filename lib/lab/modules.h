@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* modules.h - the modules that a kernel's package ships, by name, and what each needs. No depmod is run: its tables may be absent. */
+/* modules.h - the modules that a kernel's package ships, by name, and what each needs. No depmod is run: its
+ * tables may be absent. */
 #ifndef LAB_MODULES_H
 #define LAB_MODULES_H
 
@@ -11,7 +12,8 @@ KM_CHECKED km_error *lab_modules_open(const char *dir, struct lab_modules **ret)
 void lab_modules_close(struct lab_modules *m);
 /* The file of a module, or NULL. '-' and '_' are the same. */
 const char *lab_modules_path(const struct lab_modules *m, const char *name);
-/* Appends the names of the module and all it depends on that are not in ret yet, in the order in which they can be inserted. */
+/* Appends the names of the module and all it depends on that are not in ret yet, in the order in which they can be
+ * inserted. */
 KM_CHECKED km_error *lab_modules_closure(const struct lab_modules *m, const char *name, km_strv *ret);
 /* Names that a module's own information says it depends on (not through others). */
 KM_CHECKED km_error *lab_modules_depends(const struct lab_modules *m, const char *name, km_strv *ret);

@@ -19,9 +19,8 @@ static km_error *modinfo(const char *file, const char *key, char **ret)
 	*ret = NULL;
 	if (got >= 0)
 		got = kmod_module_get_info(mod, &info);
-	kmod_list_foreach(l, info)
-		if (!*ret && !strcmp(kmod_module_info_get_key(l), key))
-			*ret = km_strdup(kmod_module_info_get_value(l));
+	kmod_list_foreach(l, info) if (!*ret && !strcmp(kmod_module_info_get_key(l), key)) *ret =
+		km_strdup(kmod_module_info_get_value(l));
 	kmod_module_info_free_list(info);
 	kmod_module_unref(mod);
 	kmod_unref(ctx);
@@ -103,7 +102,8 @@ static void add_step(km_lab *lab, const struct km_lab_step *like, enum km_lab_ki
 
 void lab_plan_load(km_lab *lab, const struct lab_patch *p, const struct km_lab_step *like, double limit)
 {
-	add_step(lab, like, KM_LAB_LOAD, like->name ? like->name : "load", limit, (const char *const[]){p->guest, p->module, NULL});
+	add_step(lab, like, KM_LAB_LOAD, like->name ? like->name : "load", limit,
+		 (const char *const[]){p->guest, p->module, NULL});
 }
 
 void lab_plan_patched(km_lab *lab, const struct lab_patch *p, const struct km_lab_step *like)

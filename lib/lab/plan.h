@@ -7,12 +7,12 @@
 #include <kmend/patch.h>
 
 struct lab_patch {
-	char *file, *guest;  /* on the host, in the guest */
-	char *module;        /* the name that the kernel will know it by */
-	char *release;       /* the kernel it is for */
-	char *build_id;      /* hex; or NULL */
-	km_strv objects;     /* modules it patches; vmlinux is not among them */
-	km_strv functions;   /* "object/function,pos", as sysfs shows them */
+	char *file, *guest; /* on the host, in the guest */
+	char *module;	    /* the name that the kernel will know it by */
+	char *release;	    /* the kernel it is for */
+	char *build_id;	    /* hex; or NULL */
+	km_strv objects;    /* modules it patches; vmlinux is not among them */
+	km_strv functions;  /* "object/function,pos", as sysfs shows them */
 };
 KM_CHECKED km_error *lab_patch_read(const char *file, struct lab_patch *ret);
 void lab_patch_free(struct lab_patch *p);

@@ -19,7 +19,8 @@ static bool has_flag(const char *flags, size_t n, const char *flag)
 	size_t len = strlen(flag);
 
 	for (size_t i = 0; i + len <= n; i++)
-		if (!memcmp(flags + i, flag, len) && (i == 0 || flags[i - 1] == ' ') && (i + len == n || flags[i + len] == ' '))
+		if (!memcmp(flags + i, flag, len) && (i == 0 || flags[i - 1] == ' ') &&
+		    (i + len == n || flags[i + len] == ' '))
 			return true;
 	return false;
 }
@@ -57,8 +58,9 @@ bool lab_qemu_kvm(void)
 	return fd >= 0;
 }
 
-/* What each word is for, as measured under emulation: no_timer_check and tsc=reliable keep checks that a busy host fails out of the
- * boot; tsc_early_khz: see tsc.c; an oops ends the guest because nothing that it says after one proves anything. */
+/* What each word is for, as measured under emulation: no_timer_check and tsc=reliable keep checks that a busy host
+ * fails out of the boot; tsc_early_khz: see tsc.c; an oops ends the guest because nothing that it says after one
+ * proves anything. */
 static char *command_line(const struct lab_qemu_spec *spec)
 {
 	km_str line = {0};
@@ -76,8 +78,8 @@ static char *command_line(const struct lab_qemu_spec *spec)
 
 void lab_qemu_args(const struct lab_qemu_spec *spec, km_strv *ret)
 {
-	static const char *const fixed[] = {PROGRAM,  "-nodefaults", "-no-user-config", "-display",
-					    "none", "-no-reboot", "-machine", "pc"};
+	static const char *const fixed[] = {PROGRAM, "-nodefaults", "-no-user-config", "-display",
+					    "none",  "-no-reboot",  "-machine",	       "pc"};
 	KM_AUTOFREE char *line = command_line(spec);
 
 	for (size_t i = 0; i < KM_COUNT(fixed); i++)
@@ -109,7 +111,8 @@ void lab_qemu_args(const struct lab_qemu_spec *spec, km_strv *ret)
 /* In the child, with the parent's descriptors still there: copies above all targets first, since they may overlap. */
 static void arrange(int initrd, int log, int result, int err)
 {
-	int high[] = {fcntl(initrd, F_DUPFD, 64), fcntl(log, F_DUPFD, 64), fcntl(result, F_DUPFD, 64), fcntl(err, F_DUPFD, 64)};
+	int high[] = {fcntl(initrd, F_DUPFD, 64), fcntl(log, F_DUPFD, 64), fcntl(result, F_DUPFD, 64),
+		      fcntl(err, F_DUPFD, 64)};
 	int null = open("/dev/null", O_RDWR);
 
 	dup2(null, STDIN_FILENO);
@@ -157,7 +160,8 @@ static km_error *ends_open(struct ends *e)
 	const int type = SOCK_STREAM | SOCK_CLOEXEC;
 
 	*e = (struct ends){{-1, -1}, {-1, -1}, {-1, -1}};
-	if (socketpair(AF_UNIX, type, 0, e->log) || socketpair(AF_UNIX, type, 0, e->result) || pipe2(e->err, O_CLOEXEC)) {
+	if (socketpair(AF_UNIX, type, 0, e->log) || socketpair(AF_UNIX, type, 0, e->result) ||
+	    pipe2(e->err, O_CLOEXEC)) {
 		km_error *err = km_error_sys(errno, "cannot make the guest's serial lines");
 
 		ends_close(e);

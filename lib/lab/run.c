@@ -26,7 +26,7 @@ struct run {
 	bool hello, bye, stop;
 };
 
-/* ---- records ------------------------------------------------------------------------------------------------------------------ */
+/* ---- records --------------------------------------------------------------------------------------------- */
 
 /* Keeps the last KM_LAB_OUTPUT_MAX bytes, cut back when twice as much is there: each byte is moved once. */
 static void keep_output(struct km_lab_step_result *s, const char *bytes, size_t n)
@@ -93,7 +93,7 @@ static void on_record(void *ctx, const struct lab_record *rec)
 	}
 }
 
-/* ---- the lines ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the lines ------------------------------------------------------------------------------------------- */
 
 /* False at the end of the line. */
 static bool take(int fd, void (*feed)(struct run *run, const char *bytes, size_t n), struct run *run)
@@ -153,7 +153,7 @@ static void follow(struct run *run)
 	run->r.end = !run->hello ? KM_LAB_NO_BOOT : run->bye ? KM_LAB_CLEAN : KM_LAB_PANIC;
 }
 
-/* ---- the run ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- the run --------------------------------------------------------------------------------------------- */
 
 static void begin(struct run *run)
 {

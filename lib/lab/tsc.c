@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How fast the time stamp counter of this machine runs. An emulated guest reads the very same counter, and calibrates it at boot against an
- * emulated timer: on a busy host the result is off by a factor of two, and the guest's clock with it. So it is told.
+ * How fast the time stamp counter of this machine runs. An emulated guest reads the very same counter, and
+ * calibrates it at boot against an emulated timer: on a busy host the result is off by a factor of two, and the
+ * guest's clock with it. So it is told.
  */
 #include "qemu.h"
 

@@ -4,7 +4,8 @@
 #include "plan.h"
 
 enum { TRANSITION = 60, CYCLES = 3 };
-/* Groups: what must hold; the patched modules coming after the patch (only where they can be removed); the end of the workload. */
+/* Groups: what must hold; the patched modules coming after the patch (only where they can be removed); the end of
+ * the workload. */
 enum { MAIN, LATE, LAST };
 
 struct plan {
@@ -36,8 +37,10 @@ static void check_kernel(struct plan *p)
 
 	if (!p->patch.build_id || p->patch.build_id[strspn(p->patch.build_id, "0123456789abcdef")])
 		return;
-	command = km_printf("od -An -v -tx1 /sys/kernel/notes | tr -d ' \\n' | grep -q %s || { echo 'the kernel has another build-id than the "
-			    "one that the patch was built for'; exit 1; }", p->patch.build_id);
+	command = km_printf("od -An -v -tx1 /sys/kernel/notes | tr -d ' \\n' | grep -q %s || { echo 'the kernel has "
+			    "another build-id than the "
+			    "one that the patch was built for'; exit 1; }",
+			    p->patch.build_id);
 	shell(p, KM_LAB_RUN, MAIN, "the kernel is the patch's", command);
 }
 
@@ -64,7 +67,8 @@ static void late_steps(struct plan *p)
 		km_lab_step(p->lab, &(struct km_lab_step){.kind = KM_LAB_RMMOD, .name = text, .group = LATE},
 			    (const char *const[]){name, NULL});
 	}
-	lab_plan_load(p->lab, &p->patch, &(struct km_lab_step){.group = LATE, .name = "load, the modules come later"}, p->limit);
+	lab_plan_load(p->lab, &p->patch, &(struct km_lab_step){.group = LATE, .name = "load, the modules come later"},
+		      p->limit);
 	for (size_t i = 0; i < p->patch.objects.n; i++) {
 		const char *name = p->patch.objects.at[i];
 		KM_AUTOFREE char *path = lab_guest_module(p->lab, name);
@@ -101,12 +105,14 @@ static km_error *make_plan(struct plan *p)
 	if (p->patch.objects.n)
 		late_steps(p);
 	if (p->v->workload)
-		km_lab_step(p->lab, &(struct km_lab_step){.kind = KM_LAB_STOP, .name = "end the workload", .group = LAST, .always = true},
+		km_lab_step(p->lab,
+			    &(struct km_lab_step){
+				    .kind = KM_LAB_STOP, .name = "end the workload", .group = LAST, .always = true},
 			    NULL);
 	return NULL;
 }
 
-/* ---- the verdict --------------------------------------------------------------------------------------------------------- */
+/* ---- the verdict ----------------------------------------------------------------------------------------- */
 
 /* A module in use cannot leave; that is no fault of the patch. */
 static bool tolerated(const km_lab *lab, size_t i)
@@ -119,7 +125,8 @@ static char *step_reason(const km_lab *lab, size_t i, const struct km_lab_step_r
 	KM_AUTOFREE char *line = lab_last_line(&s->output);
 	const char *name = km_lab_step_at(lab, i)->name;
 
-	return *line ? km_printf("%s: exit status %d: %s", name, s->status, line) : km_printf("%s: exit status %d", name, s->status);
+	return *line ? km_printf("%s: exit status %d: %s", name, s->status, line)
+		     : km_printf("%s: exit status %d", name, s->status);
 }
 
 static void died(const km_lab *lab, struct km_verdict *d)

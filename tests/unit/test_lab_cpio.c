@@ -22,7 +22,8 @@ static unsigned field(const char *head, int i)
 static struct seen next(const km_str *s, size_t *pos)
 {
 	const char *head = s->at + *pos;
-	struct seen e = {.mode = field(head, 1), .size = field(head, 6), .major = field(head, 9), .minor = field(head, 10)};
+	struct seen e = {
+		.mode = field(head, 1), .size = field(head, 6), .major = field(head, 9), .minor = field(head, 10)};
 	unsigned name_size = field(head, 11);
 
 	assert_memory_equal(head, "070701", 6);

@@ -70,7 +70,8 @@ static void test_table(void **state)
 	}
 }
 
-/* Any bytes at all: nothing is read or held beyond the bounds (the sanitizers watch), and what comes after is understood. */
+/* Any bytes at all: nothing is read or held beyond the bounds (the sanitizers watch), and what comes after is
+ * understood. */
 static void test_hostile(void **state)
 {
 	static const char alphabet[] = "\n@km out0123456789 \n\n\xff";

@@ -12,7 +12,8 @@ static const struct {
 	{"[    1.0] BUG: unable to handle page fault for address: ffffffffc0000000", "bad address"},
 	{"[    1.0] kernel BUG at mm/slub.c:379!", "BUG()"},
 	{"[    1.0] Oops: 0002 [#1] PREEMPT SMP NOPTI", "oops"},
-	{"[    1.0] general protection fault, probably for non-canonical address 0xdead: 0000 [#1]", "general protection"},
+	{"[    1.0] general protection fault, probably for non-canonical address 0xdead: 0000 [#1]",
+	 "general protection"},
 	{"[    1.0] traps: cat[90] general protection fault ip:401000 sp:7ffc error:0", NULL},
 	{"[    1.0] traps: cat[90] trap invalid opcode ip:401000 sp:7ffc error:0", NULL},
 	{"[    1.0] invalid opcode: 0000 [#1] PREEMPT SMP", "invalid opcode"},
@@ -65,8 +66,9 @@ static void feed(struct lab_log *log, const char *text, size_t piece)
 
 static void test_steps(void **state)
 {
-	static const char text[] = "[1] WARNING: early\r\n[1] kmend-lab: step 0\r\n[1] kmend-lab: step 7\r\nquiet\n"
-				   "[2] BUG: in seven\r\n[2] WARNING: known noise\r\n[2] kmend-lab: step x\n[2] Kernel panic - no";
+	static const char text[] =
+		"[1] WARNING: early\r\n[1] kmend-lab: step 0\r\n[1] kmend-lab: step 7\r\nquiet\n"
+		"[2] BUG: in seven\r\n[2] WARNING: known noise\r\n[2] kmend-lab: step x\n[2] Kernel panic - no";
 
 	(void)state;
 	for (size_t piece = 1; piece < 40; piece += 6) {
@@ -116,7 +118,9 @@ static void test_printable(void **state)
 		{"plain\ttext\n", "plain\ttext\n"},
 		{"\x1b]0;title\x07", "?]0;title?"},
 		{"caf\xc3\xa9 \xe2\x82\xac", "caf\xc3\xa9 \xe2\x82\xac"},
-		{"\xc2\x9b""31m", "??31m"},          /* C1 CSI */
+		{"\xc2\x9b"
+		 "31m",
+		 "??31m"},				    /* C1 CSI */
 		{"\xc0\xaf \xed\xa0\x80 \xff", "?? ??? ?"}, /* overlong, surrogate, never */
 		{"cut \xe2\x82", "cut ??"},
 		{"\r\x7f", "??"},

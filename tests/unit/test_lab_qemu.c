@@ -30,9 +30,13 @@ static const struct {
 	struct lab_qemu_spec spec;
 	const char *has, *has_not; /* of the words joined by '|' */
 } args[] = {
-	{{.vmlinuz = "/k", .smp = 2, .memory = 512}, "|-accel|tcg,thread=multi|-cpu|max|-smp|2|-m|512M|-kernel|/k|", "kvm"},
+	{{.vmlinuz = "/k", .smp = 2, .memory = 512},
+	 "|-accel|tcg,thread=multi|-cpu|max|-smp|2|-m|512M|-kernel|/k|",
+	 "kvm"},
 	{{.vmlinuz = "/k", .smp = 8, .memory = 64, .kvm = true}, "|-accel|kvm|-cpu|host|-smp|8|-m|64M|", "tcg"},
-	{{.vmlinuz = "/k", .initrd = 9, .log = 10, .result = 11}, "|-initrd|/proc/self/fd/9|-chardev|socket,id=log,fd=10|-serial|chardev:log|", "net"},
+	{{.vmlinuz = "/k", .initrd = 9, .log = 10, .result = 11},
+	 "|-initrd|/proc/self/fd/9|-chardev|socket,id=log,fd=10|-serial|chardev:log|",
+	 "net"},
 	{{.vmlinuz = "/k", .result = 11}, "|-chardev|socket,id=result,fd=11|-serial|chardev:result|", "nokaslr"},
 	{{.vmlinuz = "/k"}, " quiet panic=-1 oops=panic ", "panic_on_warn"},
 	{{.vmlinuz = "/k", .panic_on_warn = true}, " panic_on_warn=1", "loglevel"},
@@ -62,9 +66,10 @@ static void test_args(void **state)
 
 static void test_libraries(void **state)
 {
-	static const char text[] = "\tlinux-vdso.so.1 (0x00007ffd)\n\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f)\n"
-				   "\t/lib64/ld-linux-x86-64.so.2 (0x00007f)\n\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f)\n"
-				   "\tstatically linked\n";
+	static const char text[] =
+		"\tlinux-vdso.so.1 (0x00007ffd)\n\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f)\n"
+		"\t/lib64/ld-linux-x86-64.so.2 (0x00007f)\n\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f)\n"
+		"\tstatically linked\n";
 	km_strv libraries = {0};
 	km_error *err = lab_content_libraries("prog", text, &libraries);
 
@@ -85,7 +90,11 @@ static void test_module_names(void **state)
 	static const struct {
 		const char *path, *name;
 	} cases[] = {
-		{"kernel/net/nf-tables.ko", "nf_tables"}, {"/a/b.ko.xz", "b"}, {"b.ko.zst", "b"}, {"b.kos", NULL}, {".ko", NULL},
+		{"kernel/net/nf-tables.ko", "nf_tables"},
+		{"/a/b.ko.xz", "b"},
+		{"b.ko.zst", "b"},
+		{"b.kos", NULL},
+		{".ko", NULL},
 		{"dir.ko/plain", NULL},
 	};
 
@@ -110,11 +119,8 @@ static void test_tsc(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kvm),
-		cmocka_unit_test(test_args),
-		cmocka_unit_test(test_libraries),
-		cmocka_unit_test(test_module_names),
-		cmocka_unit_test(test_tsc),
+		cmocka_unit_test(test_kvm),	     cmocka_unit_test(test_args), cmocka_unit_test(test_libraries),
+		cmocka_unit_test(test_module_names), cmocka_unit_test(test_tsc),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,7 +83,7 @@ host() { # SCRIPT WORDS...
 		--timeout 400 "$here/$script" "$@"
 	expect 0 "$script"
 }
-host host-change.sh /modules/cmdline_patch.ko /modules/replace_patch.ko
+host host-change.sh /modules/cmdline_patch.ko /modules/nap_patch.ko
 host host-replace.sh /modules
 host host-blocked.sh /modules
 host host-kill.sh /modules/cmdline_patch.ko
