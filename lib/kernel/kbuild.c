@@ -11,7 +11,7 @@
 /* What make tells its children about itself would make them believe that they run below another make. */
 static bool is_noise(const char *var)
 {
-	static const char *const names[] = { "MAKEFLAGS=", "MFLAGS=", "MAKEOVERRIDES=", "MAKELEVEL=", "MAKE_TERMOUT=",
+	static const char *const names[] = { "MAKEFLAGS=", "MFLAGS=", "MAKEOVERRIDES=", "MAKEFILES=", "MAKELEVEL=", "MAKE_TERMOUT=",
 					     "MAKE_TERMERR=", "KMEND_OUT=", "SHLVL=", "OLDPWD=", "_=", "PWD=" };
 
 	for (size_t i = 0; i < KM_COUNT(names); i++)
@@ -49,7 +49,7 @@ static km_error *keep_capture(const char *raw, const char *to)
 
 km_error *kbuild_capture(const char *tree, const char *release, const char *compiler, const char *to)
 {
-	static const char makefile[] = "kmend-env: FORCE\n\t@env -0 > $(KMEND_OUT)\n";
+	static const char makefile[] = "kmend-env:\n\t@env -0 > $(KMEND_OUT)\n";
 	KM_AUTOFREE char *mk = km_printf("%s.mk", to);
 	KM_AUTOFREE char *raw = km_printf("%s.raw", to);
 	KM_CLEANUP(km_strv_free) km_strv args = { 0 };
@@ -61,15 +61,13 @@ km_error *kbuild_capture(const char *tree, const char *release, const char *comp
 	km_strv_printf(&env, "PATH=%s", from_user("PATH", system_path));
 	km_strv_printf(&env, "HOME=%s", from_user("HOME", "/"));
 	km_strv_push(&env, "LANG=C");
+	/* Not with -f: the top Makefile may run itself once more, and names only itself then. */
+	km_strv_printf(&env, "MAKEFILES=%s", mk);
 	km_strv_push(&env, "KBUILD_BUILD_TIMESTAMP=Thu Jan  1 00:00:00 UTC 1970");
 	km_strv_push(&env, "KBUILD_BUILD_USER=kmend");
 	km_strv_push(&env, "KBUILD_BUILD_HOST=kmend");
 	km_strv_push(&args, "make");
 	km_strv_push(&args, "-s");
-	km_strv_push(&args, "-f");
-	km_strv_push(&args, "Makefile");
-	km_strv_push(&args, "-f");
-	km_strv_push(&args, mk);
 	km_strv_push(&args, "ARCH=x86");
 	km_strv_printf(&args, "KERNELRELEASE=%s", release);
 	km_strv_printf(&args, "CC=%s", compiler);
