@@ -272,6 +272,8 @@ static void priv_init(struct kernel_priv *p)
 	p->module_paths = NULL;
 	p->modules = km_map_create();
 	p->directories = km_map_create();
+	p->ways = km_map_create();
+	pthread_mutex_init(&p->way_lock, NULL);
 	pthread_mutex_init(&p->lock, NULL);
 }
 
@@ -365,6 +367,8 @@ void km_kernel_close(km_kernel *k)
 	free_values(p->module_paths, free);
 	free_values(p->modules, end_module);
 	free_values(p->directories, end_directory);
+	free_values(p->ways, way_free);
+	pthread_mutex_destroy(&p->way_lock);
 	include_graph_free(p->graph);
 	km_strv_free(&p->reaching_out);
 	km_strv_free(&p->env);

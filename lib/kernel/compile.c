@@ -193,9 +193,9 @@ static km_error *kbuild_unit(struct km_work *w, const km_unit *unit, const struc
 	km_strv_push(&args, "KBUILD_BUILTIN=1");
 	km_strv_push(&args, "CONFIG_MODVERSIONS=");
 	km_strv_push(&args, part_of(place, unit->source)->target);
-	if (place->cflags)
+	if (place->cflags && *place->cflags)
 		km_strv_printf(&extra, "KBUILD_CFLAGS+=%s", place->cflags);
-	if (place->aflags)
+	if (place->aflags && *place->aflags)
 		km_strv_printf(&extra, "KBUILD_AFLAGS+=%s", place->aflags);
 	return kbuild_run(w->kernel, w->original.tree, &extra, &args, done);
 }

@@ -4,7 +4,6 @@
  * inline function, in a header, that mentions it, and so on. Anything that is not surely so keeps all units: a change of a type, a
  * use of a name outside of functions, too many names. A name that ## puts together counts as mentioned by what holds its two parts.
  */
-#include <ctype.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -17,6 +16,7 @@ enum { MAX_NAMES = 400 };
 struct names {
 	km_map *all;
 	km_map *prefixes, *suffixes; /* of them, without the names themselves */
+	uint64_t lengths[256];       /* of all words in the three maps, by first byte: a bit for each length, 63 and more share one */
 	km_strv hot;                 /* files that use a name where every unit that includes them compiles the use */
 	bool gave_up;
 };
@@ -48,6 +48,11 @@ static void text_unmap(struct text *t)
 }
 
 /* ---- names --------------------------------------------------------------------------------------------------------- */
+static uint64_t length_bit(size_t n)
+{
+	return 1ULL << (n < 63 ? n : 63);
+}
+
 static void names_add(struct names *s, const char *name)
 {
 	size_t n = strlen(name);
@@ -55,33 +60,39 @@ static void names_add(struct names *s, const char *name)
 	if (km_map_has(s->all, name))
 		return;
 	km_map_put(s->all, name, s);
+	s->lengths[(uint8_t)*name] |= length_bit(n);
 	s->gave_up |= km_map_count(s->all) > MAX_NAMES;
 	for (size_t k = 2; k + 2 <= n; k++) {
 		KM_AUTOFREE char *prefix = km_strndup(name, k);
 
 		km_map_put(s->prefixes, prefix, s);
 		km_map_put(s->suffixes, name + n - k, s);
+		s->lengths[(uint8_t)*name] |= length_bit(k);
+		s->lengths[(uint8_t)name[n - k]] |= length_bit(k);
 	}
 }
 
 static bool is_word(char c)
 {
-	return isalnum((unsigned char)c) || c == '_';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
 typedef bool word_seen(void *ctx, const char *word, size_t at); /* true: enough */
 
-/* Every identifier of a text, comments and strings included: more is mentioned than is used, never less. */
-static void each_word(struct text t, word_seen *seen, void *ctx)
+/*
+ * Every identifier of a text that could be one of the words looked for, comments and strings included: more is mentioned than is
+ * used, never less. Hundreds of megabytes pass here, so what cannot be meant by its first byte and length is not looked up.
+ */
+static void each_word(const struct names *s, struct text t, word_seen *seen, void *ctx)
 {
-	char word[128];
+	char word[256];
 
 	for (size_t i = 0; i < t.n;) {
 		size_t n = 0;
 
 		while (i + n < t.n && is_word(t.at[i + n]))
 			n++;
-		if (n && n < sizeof(word) && !isdigit((unsigned char)t.at[i])) {
+		if (n && n < sizeof(word) && s->lengths[(uint8_t)t.at[i]] & length_bit(n)) {
 			memcpy(word, t.at + i, n);
 			word[n] = 0;
 			if (seen(ctx, word, i))
@@ -181,7 +192,7 @@ static void look_into(struct names *s, const char *tree, const char *header)
 	KM_AUTOFREE char *path = km_path(tree, header);
 	struct mention m = { .names = s, .text = text_map(path) };
 
-	each_word(m.text, mention_word, &m);
+	each_word(s, m.text, mention_word, &m);
 	mention_pastes(&m);
 	if (m.at.n)
 		mention_in_header(s, header, &m);
@@ -249,7 +260,7 @@ static bool unit_mentions(const struct names *s, const char *tree, const char *p
 	struct text t = text_map(full);
 	bool mentioned;
 
-	each_word(t, unit_word, &u);
+	each_word(s, t, unit_word, &u);
 	mentioned = u.mentioned || (km_map_count(u.prefixes) && km_map_count(u.suffixes) && has_parts(&u));
 	text_unmap(&t);
 	km_map_destroy(u.prefixes);

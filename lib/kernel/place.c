@@ -28,6 +28,94 @@ static char *parent(const char *path)
 	return slash ? km_strndup(path, (size_t)(slash - path)) : km_strdup(".");
 }
 
+/* ---- the way down from the top ------------------------------------------------------------------------------------- */
+struct way {
+	km_str cflags, aflags;
+	bool reached, only_modules;
+};
+
+void way_free(void *p)
+{
+	struct way *way = p;
+
+	km_str_free(&way->cflags);
+	km_str_free(&way->aflags);
+	free(way);
+}
+
+static km_error *descend(km_kernel *k, const char *dir, const struct way **ret);
+
+/* One directory above: does it name dir? It is asked only when Kbuild comes there, for its Makefile may not be readable alone else. */
+static km_error *step_from(km_kernel *k, const char *above, const char *dir, struct way *way)
+{
+	const struct kbuild_dir *d;
+	const struct way *before;
+	bool y, m;
+
+	KM_TRY(descend(k, above, &before));
+	if (!before->reached)
+		return NULL;
+	KM_TRY(kbuild_dir_get(k, above, &d));
+	y = km_strv_has(&d->below_y, dir);
+	m = km_strv_has(&d->below_m, dir);
+	if (!y && !m)
+		return NULL;
+	way->reached = true;
+	way->only_modules = before->only_modules || !y;
+	km_str_printf(&way->cflags, "%s %s", before->cflags.at ? before->cflags.at : "", d->cflags);
+	km_str_printf(&way->aflags, "%s %s", before->aflags.at ? before->aflags.at : "", d->aflags);
+	return NULL;
+}
+
+/* Whether, and how, Kbuild comes to dir. Known ways are kept; *ret is the kernel's. With priv->way_lock held. */
+static km_error *descend(km_kernel *k, const char *dir, const struct way **ret)
+{
+	struct kernel_priv *priv = k->priv;
+	struct way *way = km_map_get(priv->ways, dir);
+	KM_AUTOFREE char *above = km_strdup(dir);
+	km_error *err = NULL;
+
+	if (!way) {
+		way = km_calloc(1, sizeof(*way));
+		way->reached = !strcmp(dir, ".");
+		while (!err && !way->reached && strcmp(above, ".")) {
+			char *next = parent(above);
+
+			free(above);
+			above = next;
+			err = step_from(k, above, dir, way);
+		}
+		if (err) {
+			way_free(way);
+			return err;
+		}
+		km_map_put(priv->ways, dir, way);
+	}
+	*ret = way;
+	return NULL;
+}
+
+static km_error *way_to(km_kernel *k, const char *dir, const struct way **ret)
+{
+	struct kernel_priv *priv = k->priv;
+	km_error *err;
+
+	pthread_mutex_lock(&priv->way_lock);
+	err = descend(k, dir, ret);
+	pthread_mutex_unlock(&priv->way_lock);
+	return err;
+}
+
+/* What a directory builds, or NULL when Kbuild does not come there. */
+static km_error *reached_dir(km_kernel *k, const char *dir, const struct kbuild_dir **ret)
+{
+	const struct way *way;
+
+	*ret = NULL;
+	KM_TRY(way_to(k, dir, &way));
+	return way->reached ? kbuild_dir_get(k, dir, ret) : NULL;
+}
+
 /* ---- Makefiles that build files of other directories --------------------------------------------------------------- */
 /* arch/x86/kvm/Makefile builds virt/kvm/kvm_main.c. Such files have ".." or $(srctree) in a Makefile. */
 static bool reaches_out(const char *path)
@@ -123,8 +211,8 @@ static km_error *find_foreign(km_kernel *k, const char *source, const struct kbu
 
 		if (!may_build(k, dirs->at[i], source))
 			continue;
-		KM_TRY(kbuild_dir_get(k, dirs->at[i], &d));
-		if (builds(d, source)) {
+		KM_TRY(reached_dir(k, dirs->at[i], &d));
+		if (d && builds(d, source)) {
 			*ret = d;
 			return NULL;
 		}
@@ -140,55 +228,18 @@ static km_error *find_builder(km_kernel *k, const char *source, const struct kbu
 	while (strcmp(dir, ".")) {
 		const struct kbuild_dir *d;
 		char *up = parent(dir);
-
-		km_error *err = kbuild_dir_get(k, dir, &d);
+		km_error *err = reached_dir(k, dir, &d);
 
 		free(dir);
 		dir = up;
 		if (err)
 			return err;
-		if (builds(d, source)) {
+		if (d && builds(d, source)) {
 			*ret = d;
 			return NULL;
 		}
 	}
 	return find_foreign(k, source, ret);
-}
-
-/* ---- the way down from the top ------------------------------------------------------------------------------------- */
-struct way {
-	km_str cflags, aflags;
-	bool only_modules;
-};
-
-/* Whether Kbuild descends to dir: some directory above names it, and is itself descended to. */
-static km_error *descend(km_kernel *k, const char *dir, struct way *way, bool *reached)
-{
-	KM_AUTOFREE char *up = km_strdup(dir);
-
-	*reached = !strcmp(dir, ".");
-	while (!*reached && strcmp(up, ".")) {
-		const struct kbuild_dir *d;
-		char *next = parent(up);
-		bool y, m;
-
-		free(up);
-		up = next;
-		KM_TRY(kbuild_dir_get(k, up, &d));
-		y = km_strv_has(&d->below_y, dir);
-		m = km_strv_has(&d->below_m, dir);
-		if (!y && !m)
-			continue;
-		KM_TRY(descend(k, up, way, reached));
-		if (!*reached)
-			continue;
-		way->only_modules |= !y;
-		if (*d->cflags)
-			km_str_printf(&way->cflags, " %s", d->cflags);
-		if (*d->aflags)
-			km_str_printf(&way->aflags, " %s", d->aflags);
-	}
-	return NULL;
 }
 
 /* ---- why not ------------------------------------------------------------------------------------------------------- */
@@ -303,21 +354,18 @@ static char *why_not(const km_kernel *k, const char *source)
 km_error *kbuild_place_of(km_kernel *k, const char *source, struct kbuild_place *ret, char **reason)
 {
 	const struct kbuild_dir *d;
-	struct way way = { 0 };
-	bool reached = false;
-	km_error *err;
+	const struct way *way;
 
 	*ret = (struct kbuild_place){ 0 };
 	*reason = NULL;
 	KM_TRY(find_builder(k, source, &d));
-	err = d ? descend(k, d->dir, &way, &reached) : NULL;
-	if (err || !reached) {
-		km_str_free(&way.cflags);
-		km_str_free(&way.aflags);
-		if (!err)
-			*reason = why_not(k, source);
-		return err;
+	if (!d) {
+		*reason = why_not(k, source);
+		return NULL;
 	}
-	*ret = (struct kbuild_place){ .dir = d, .cflags = way.cflags.at, .aflags = way.aflags.at, .only_modules = way.only_modules };
+	KM_TRY(way_to(k, d->dir, &way));
+	*ret = (struct kbuild_place){ .dir = d, .only_modules = way->only_modules,
+				      .cflags = km_strdup(way->cflags.at ? way->cflags.at : ""),
+				      .aflags = km_strdup(way->aflags.at ? way->aflags.at : "") };
 	return NULL;
 }

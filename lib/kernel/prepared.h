@@ -77,10 +77,12 @@ struct kernel_priv {
 	km_map *module_paths; /* name → char * (owned) */
 	km_map *modules;      /* name → km_object * */
 	km_map *directories;  /* directory → struct kbuild_dir * */
+	km_map *ways;         /* directory → struct way *: how Kbuild comes there (place.c) */
+	pthread_mutex_t way_lock; /* ways; taken before `lock` */
 	struct include_graph *graph;
 	km_strv reaching_out; /* directories whose Makefile builds files of other directories; read when first needed */
 	bool reaching_read;
-	pthread_mutex_t lock; /* all of the above but env */
+	pthread_mutex_t lock; /* the rest but env */
 };
 
 /* ---- directory.c: what Kbuild builds in a directory ---- */
@@ -104,6 +106,7 @@ struct kbuild_place {
 };
 /* ret->dir is NULL when nothing builds it; then *reason (the caller's) says why. */
 KM_CHECKED km_error *kbuild_place_of(km_kernel *k, const char *source, struct kbuild_place *ret, char **reason);
+void way_free(void *way);
 void kbuild_place_end(struct kbuild_place *p);
 
 /* ---- copy.c: working copies by hard links ---- */
