@@ -192,16 +192,26 @@ static km_error *relocate_all(struct km_work *w)
 	return NULL;
 }
 
+/* The compiler links a table to the first function of the unit only; that one may stay behind, and the linker takes no table without
+ * a link beside one that has it. Any section that the table speaks of will do. */
+static struct km_sec *linked_sec(const struct km_work *w, const struct km_sec *sec, const struct km_sec *out)
+{
+	struct km_sec *link = sec->link ? w->out_secs[sec->link->index] : NULL;
+
+	return link ? link : out->rels.n ? out->rels.at[0].sym->sec : NULL;
+}
+
 static void link_sections(struct km_work *w)
 {
 	for (size_t i = 0; i < w->patched.elf->secs.n; i++) {
 		const struct km_sec *sec = w->patched.elf->secs.at[i];
 		struct km_sec *out = w->out_secs[i];
 
-		if (!out || !(sec->flags & SHF_LINK_ORDER) || !sec->link || !w->out_secs[sec->link->index])
+		if (!out || !(sec->flags & SHF_LINK_ORDER))
 			continue;
-		out->link = w->out_secs[sec->link->index];
-		out->flags |= SHF_LINK_ORDER;
+		out->link = linked_sec(w, sec, out);
+		if (out->link)
+			out->flags |= SHF_LINK_ORDER;
 	}
 }
 
