@@ -91,6 +91,7 @@ const struct km_export *km_export_find(const km_exports *e, const char *name);
  *       env                    the environment Kbuild runs units with, NUL-separated
  *       image/                 vmlinuz and lib/modules/<release>/ from the image package
  *       objects/               original objects, compiled on demand, by unit (km_unit_compile_original)
+ *       generated/             files that Kbuild generated for single units, for all working copies
  *       work/<n>/              working copies (hard links), reused; each with a lock and a journal
  *       kernel.json, ready
  * It is made in a temporary directory and renamed, under a lock: two runs prepare a kernel once, a killed run leaves nothing that

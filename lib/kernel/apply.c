@@ -5,7 +5,8 @@
 
 #include "prepared.h"
 
-/* ---- names --------------------------------------------------------------------------------------------------------- */
+/* ---- names ---------------------------------------------------------------------------------------------------------
+ */
 static bool in_tree(const km_work *w, const char *path)
 {
 	KM_AUTOFREE char *full = km_path(w->copy.tree, path);
@@ -28,10 +29,11 @@ static bool known_path(km_work *w, const char *path)
 	return c ? c->new_text != NULL : in_tree(w, path);
 }
 
-/* A diff between two directories has their names in front, one of git without prefixes has none: what exists decides. */
+/* A diff between two directories has their names in front, one of git without prefixes has none: what exists decides.
+ */
 static void drop_directory(km_work *w, struct file_diff *d)
 {
-	char **paths[] = { &d->old_path, &d->new_path };
+	char **paths[] = {&d->old_path, &d->new_path};
 	const char *sure = d->old_path ? d->old_path : d->new_path;
 	const char *slash = strchr(sure, '/');
 	bool plain = d->old_path ? known_path(w, sure) : false;
@@ -58,8 +60,8 @@ static void drop_directory(km_work *w, struct file_diff *d)
 
 static km_error *check_path(const char *path)
 {
-	if (!*path || *path == '/' || km_starts(path, "../") || strstr(path, "/../") || km_ends(path, "/..") || strchr(path, '\n') ||
-	    !strcmp(path, "..") || km_starts(path, ".git/"))
+	if (!*path || *path == '/' || km_starts(path, "../") || strstr(path, "/../") || km_ends(path, "/..") ||
+	    strchr(path, '\n') || !strcmp(path, "..") || km_starts(path, ".git/"))
 		return km_error_new(KM_INPUT, "\"%s\" leads out of the kernel's tree", path);
 	return NULL;
 }
@@ -69,7 +71,7 @@ static km_error *no_such_file(km_work *w, const char *path)
 	const char *slash = strrchr(path, '/');
 	KM_AUTOFREE char *below = slash ? km_strndup(path, (size_t)(slash - path)) : km_strdup("");
 	KM_AUTOFREE char *dir = km_path(w->copy.tree, below);
-	KM_CLEANUP(km_strv_free) km_strv names = { 0 };
+	KM_CLEANUP(km_strv_free) km_strv names = {0};
 	const char *near = NULL;
 	km_error *err = km_error_new(KM_INPUT, "%s: kernel %s has no such file", path, w->kernel->release);
 
@@ -78,15 +80,16 @@ static km_error *no_such_file(km_work *w, const char *path)
 		near = km_nearest(slash ? slash + 1 : path, (const char *const *)names.at, names.n);
 	}
 	if (near)
-		return km_error_hint(err, "the nearest name there is %s%s%s; was the diff made for another version?", below,
-				     slash ? "/" : "", near);
+		return km_error_hint(err, "the nearest name there is %s%s%s; was the diff made for another version?",
+				     below, slash ? "/" : "", near);
 	return km_error_hint(err, "was the diff made for another version of the kernel?");
 }
 
-/* ---- texts --------------------------------------------------------------------------------------------------------- */
+/* ---- texts ---------------------------------------------------------------------------------------------------------
+ */
 static km_error *load(km_work *w, const char *path, struct changed_file **ret)
 {
-	struct changed_file *c = changed_get(w, path), fresh = { 0 };
+	struct changed_file *c = changed_get(w, path), fresh = {0};
 	KM_AUTOFREE char *full = km_path(w->copy.tree, path);
 	uint8_t *bytes = NULL;
 	size_t size;
@@ -116,8 +119,9 @@ static km_error *explain(const char *out, const char *path)
 	unsigned hunk = 0, line = 0;
 
 	if (strstr(out, "Reversed (or previously applied) patch detected"))
-		return km_error_hint(km_error_new(KM_INPUT, "%s already has this change", path),
-				     "the kernel contains the fix; drop this file from the diff, or build for an older kernel");
+		return km_error_hint(
+			km_error_new(KM_INPUT, "%s already has this change", path),
+			"the kernel contains the fix; drop this file from the diff, or build for an older kernel");
 	while (at && at > out && at[-1] != '\n')
 		at--;
 	if (at && sscanf(at, "Hunk #%u FAILED at %u", &hunk, &line) == 2)
@@ -134,16 +138,17 @@ static void note_offsets(const char *patch, const char *path, const char *out)
 }
 
 /* All hunks of one file. Nothing in the tree changes here. */
-static km_error *apply_hunks(km_work *w, const char *patch, const char *path, const char *text, const char *hunks, char **ret)
+static km_error *apply_hunks(km_work *w, const char *patch, const char *path, const char *text, const char *hunks,
+			     char **ret)
 {
 	KM_AUTOFREE char *target = km_path(w->scratch, "target");
 	KM_AUTOFREE char *diff = km_path(w->scratch, "diff");
 	KM_AUTOFREE char *out = km_path(w->scratch, "out");
 	KM_AUTOFREE char *rejects = km_path(w->scratch, "rejects");
 	KM_AUTOFREE char *whole = km_printf("--- a/target\n+++ b/target\n%s", hunks);
-	char *const argv[] = { "patch", "-u", "--batch", "--forward", "--fuzz=2", "--posix", "-o", out, "-r", rejects, "-i", diff,
-			       target, NULL };
-	struct km_cmd cmd = { .argv = argv, .dir = w->scratch, .timeout = 120 };
+	char *const argv[] = {"patch", "-u", "--batch", "--forward", "--fuzz=2", "--posix", "-o",
+			      out,     "-r", rejects,	"-i",	     diff,	 target,    NULL};
+	struct km_cmd cmd = {.argv = argv, .dir = w->scratch, .timeout = 120};
 	struct km_done done;
 	uint8_t *bytes = NULL;
 	size_t size;
@@ -165,7 +170,8 @@ static km_error *apply_hunks(km_work *w, const char *patch, const char *path, co
 	return err;
 }
 
-/* ---- one file of a diff -------------------------------------------------------------------------------------------- */
+/* ---- one file of a diff --------------------------------------------------------------------------------------------
+ */
 static void set_text(struct changed_file *c, char *text)
 {
 	free(c->new_text);
@@ -235,7 +241,7 @@ static km_error *read_patch(const char *path, file_diff_list *ret)
 
 static km_error *apply_patch(km_work *w, const char *patch)
 {
-	KM_CLEANUP(file_diff_list_free) file_diff_list files = { 0 };
+	KM_CLEANUP(file_diff_list_free) file_diff_list files = {0};
 
 	KM_TRY(read_patch(patch, &files));
 	for (size_t i = 0; i < files.n; i++) {
@@ -247,7 +253,8 @@ static km_error *apply_patch(km_work *w, const char *patch)
 	return NULL;
 }
 
-/* ---- what was touched ---------------------------------------------------------------------------------------------- */
+/* ---- what was touched ----------------------------------------------------------------------------------------------
+ */
 static enum km_touch kind_of(const char *path)
 {
 	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
@@ -268,7 +275,7 @@ static enum km_touch kind_of(const char *path)
 
 static void add_touched_functions(const char *text, const hunk_list *hunks, bool new_side, km_strv *ret)
 {
-	KM_CLEANUP(definition_list_free) definition_list defs = { 0 };
+	KM_CLEANUP(definition_list_free) definition_list defs = {0};
 
 	definitions_of(text, &defs);
 	for (size_t h = 0; h < hunks->n; h++) {
@@ -290,12 +297,12 @@ static void add_touched_functions(const char *text, const hunk_list *hunks, bool
 static km_error *settle_file(km_work *w, struct changed_file *c, struct km_touched *t)
 {
 	const char *old_text = c->old_text ? c->old_text : "", *new_text = c->new_text ? c->new_text : "";
-	hunk_list hunks = { 0 };
+	hunk_list hunks = {0};
 	km_error *err = NULL;
 	const char *text;
 
-	*t = (struct km_touched){ .path = km_strdup(c->path), .kind = kind_of(c->path), .added = !c->old_text,
-				  .removed = !c->new_text };
+	*t = (struct km_touched){
+		.path = km_strdup(c->path), .kind = kind_of(c->path), .added = !c->old_text, .removed = !c->new_text};
 	if (t->kind == KM_TOUCH_C || t->kind == KM_TOUCH_HEADER || t->kind == KM_TOUCH_ASM)
 		t->same_tokens = !t->added && !t->removed && lex_same(old_text, new_text);
 	else
@@ -316,7 +323,7 @@ static km_error *settle_file(km_work *w, struct changed_file *c, struct km_touch
 
 km_error *km_work_apply(km_work *w, const km_strv *patches, km_touched_list *ret)
 {
-	KM_CLEANUP(km_touched_free) km_touched_list list = { 0 };
+	KM_CLEANUP(km_touched_free) km_touched_list list = {0};
 
 	for (size_t i = 0; i < patches->n; i++)
 		KM_TRY(apply_patch(w, patches->at[i]));
@@ -333,7 +340,7 @@ km_error *km_work_apply(km_work *w, const km_strv *patches, km_touched_list *ret
 			return err;
 	}
 	*ret = list;
-	list = (km_touched_list){ 0 };
+	list = (km_touched_list){0};
 	return NULL;
 }
 
@@ -344,7 +351,7 @@ km_error *km_patches_hash(const km_strv *patches, char out[static KM_SHA256_HEX]
 	km_error *err = NULL;
 
 	for (size_t i = 0; i < patches->n && !err; i++) {
-		KM_CLEANUP(file_diff_list_free) file_diff_list files = { 0 };
+		KM_CLEANUP(file_diff_list_free) file_diff_list files = {0};
 
 		err = read_patch(patches->at[i], &files);
 		for (size_t f = 0; f < files.n && !err; f++) {

@@ -6,22 +6,24 @@
 
 #include "prepared.h"
 
-static const char no_lists[] = "run `apt-get update` as root, and see that /etc/apt/sources.list names your release's security pool";
+static const char no_lists[] =
+	"run `apt-get update` as root, and see that /etc/apt/sources.list names your release's security pool";
 
 /* apt-cache's exit status is 100 when a single name is unknown: the text is what counts. */
 static km_error *apt_cache(km_strv *args, struct km_done *done)
 {
 	km_error *err;
-	struct km_cmd cmd = { .argv = km_strv_argv(args), .timeout = 120 };
+	struct km_cmd cmd = {.argv = km_strv_argv(args), .timeout = 120};
 
 	setenv("LC_ALL", "C", 1);
 	err = km_run(&cmd, done);
-	return err ? km_error_hint(km_error_add(err, "cannot ask apt"), "install apt, or name a directory with --debs") : NULL;
+	return err ? km_error_hint(km_error_add(err, "cannot ask apt"), "install apt, or name a directory with --debs")
+		   : NULL;
 }
 
 km_error *apt_show(const km_strv *names, package_list *ret)
 {
-	KM_CLEANUP(km_strv_free) km_strv args = { 0 };
+	KM_CLEANUP(km_strv_free) km_strv args = {0};
 	struct km_done done;
 
 	if (!names->n)
@@ -38,7 +40,7 @@ km_error *apt_show(const km_strv *names, package_list *ret)
 
 km_error *apt_names(const char *prefix, km_strv *ret)
 {
-	KM_CLEANUP(km_strv_free) km_strv args = { 0 };
+	KM_CLEANUP(km_strv_free) km_strv args = {0};
 	struct km_done done;
 	char *save = NULL;
 
@@ -61,8 +63,9 @@ static km_error *check_sum(const struct package *p, const char *path)
 		return km_error_new(KM_INPUT, "apt names no SHA-256 for %s %s", p->name, p->version);
 	KM_TRY(km_sha256_file(path, sum));
 	if (strcmp(sum, p->sha256))
-		return km_error_hint(km_error_new(KM_INPUT, "%s: SHA-256 is %s, the archive says %s", path, sum, p->sha256),
-				     "remove the file, then try again");
+		return km_error_hint(
+			km_error_new(KM_INPUT, "%s: SHA-256 is %s, the archive says %s", path, sum, p->sha256),
+			"remove the file, then try again");
 	return NULL;
 }
 
@@ -81,10 +84,11 @@ static bool have(const struct package *p, const char *debs)
 	return !err;
 }
 
-/* apt names files "<name>_<version>_<arch>.deb", with ':' in the version written %3a; the archive's own name lacks the epoch. */
+/* apt names files "<name>_<version>_<arch>.deb", with ':' in the version written %3a; the archive's own name lacks the
+ * epoch. */
 static km_error *take(const struct package *p, const char *from, const char *debs)
 {
-	KM_CLEANUP(km_strv_free) km_strv names = { 0 };
+	KM_CLEANUP(km_strv_free) km_strv names = {0};
 	KM_AUTOFREE char *prefix = km_printf("%s_", p->name);
 	KM_AUTOFREE char *to = km_path(debs, p->file);
 
@@ -102,8 +106,8 @@ static km_error *take(const struct package *p, const char *from, const char *deb
 
 static km_error *download(const struct package *const *packages, size_t n, const char *dir)
 {
-	KM_CLEANUP(km_strv_free) km_strv args = { 0 };
-	struct km_cmd cmd = { .dir = dir };
+	KM_CLEANUP(km_strv_free) km_strv args = {0};
+	struct km_cmd cmd = {.dir = dir};
 	km_error *err;
 
 	km_strv_push(&args, "apt-get");
@@ -115,14 +119,17 @@ static km_error *download(const struct package *const *packages, size_t n, const
 		km_strv_printf(&args, "%s=%s", packages[i]->name, packages[i]->version);
 	cmd.argv = km_strv_argv(&args);
 	err = km_run_ok(&cmd, NULL);
-	return err ? km_error_hint(err, "no network, or the archive no longer has this version (%s); packages that you have "
-				   "can be used with --debs DIR", no_lists) : NULL;
+	return err ? km_error_hint(err,
+				   "no network, or the archive no longer has this version (%s); packages that you have "
+				   "can be used with --debs DIR",
+				   no_lists)
+		   : NULL;
 }
 
 km_error *apt_fetch(const struct package *const *packages, size_t n, const char *debs)
 {
 	KM_AUTOFREE char *dir = km_printf("%s/.fetch-%d", debs, (int)getpid());
-	km_vec(const struct package *) missing = { 0 };
+	km_vec(const struct package *) missing = {0};
 	km_error *err = NULL;
 
 	for (size_t i = 0; i < n; i++)
@@ -142,13 +149,13 @@ km_error *apt_fetch(const struct package *const *packages, size_t n, const char 
 
 km_error *debs_read(const char *dir, package_list *ret)
 {
-	KM_CLEANUP(km_strv_free) km_strv names = { 0 };
+	KM_CLEANUP(km_strv_free) km_strv names = {0};
 
 	KM_TRY(km_listdir(dir, &names));
 	for (size_t i = 0; i < names.n; i++) {
 		KM_AUTOFREE char *path = km_path(dir, names.at[i]);
-		char *const argv[] = { "dpkg-deb", "-f", path, NULL };
-		struct km_cmd cmd = { .argv = argv, .timeout = 60 };
+		char *const argv[] = {"dpkg-deb", "-f", path, NULL};
+		struct km_cmd cmd = {.argv = argv, .timeout = 60};
 		struct km_done done;
 		size_t first = ret->n;
 

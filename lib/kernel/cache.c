@@ -14,7 +14,8 @@ static void json_freep(json_t **j)
 }
 #define AUTOJSON KM_CLEANUP(json_freep) json_t
 
-/* ---- the running kernel -------------------------------------------------------------------------------------------- */
+/* ---- the running kernel --------------------------------------------------------------------------------------------
+ */
 /* "#1 SMP PREEMPT_DYNAMIC Debian 6.1.176-1 (2026-07-02)" → "6.1.176-1", else NULL. */
 static char *running_version(void)
 {
@@ -43,13 +44,14 @@ static void wanted_kernel(const char *named, char **release, char **version)
 	*version = running_version();
 }
 
-/* ---- kernel.json --------------------------------------------------------------------------------------------------- */
+/* ---- kernel.json ---------------------------------------------------------------------------------------------------
+ */
 static km_error *recipe_write(const struct recipe *r, const char *dir)
 {
 	KM_AUTOFREE char *path = km_path(dir, "kernel.json");
 	AUTOJSON *j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s*}", "id", r->id, "release", r->release, "version",
-				r->version ? r->version : "", "compiler", r->compiler, "compiler_text", r->compiler_text,
-				"image", r->image, "modules", r->module_dir);
+				r->version ? r->version : "", "compiler", r->compiler, "compiler_text",
+				r->compiler_text, "image", r->image, "modules", r->module_dir);
 	KM_AUTOFREE char *text = j ? json_dumps(j, JSON_INDENT(2)) : NULL;
 
 	if (!text)
@@ -70,24 +72,28 @@ static bool recipe_read(const char *dir, struct recipe *ret)
 	KM_AUTOFREE char *path = km_path(dir, "kernel.json");
 	KM_AUTOFREE char *ready = km_path(dir, "ready");
 	AUTOJSON *j = km_exists(ready) ? json_load_file(path, 0, NULL) : NULL;
-	KM_CLEANUP(recipe_end) struct recipe r = { 0 };
+	KM_CLEANUP(recipe_end) struct recipe r = {0};
 
 	if (!j)
 		return false;
-	r = (struct recipe){ .id = member(j, "id"), .release = member(j, "release"), .version = member(j, "version"),
-			     .compiler = member(j, "compiler"), .compiler_text = member(j, "compiler_text"),
-			     .image = member(j, "image"), .module_dir = member(j, "modules") };
+	r = (struct recipe){.id = member(j, "id"),
+			    .release = member(j, "release"),
+			    .version = member(j, "version"),
+			    .compiler = member(j, "compiler"),
+			    .compiler_text = member(j, "compiler_text"),
+			    .image = member(j, "image"),
+			    .module_dir = member(j, "modules")};
 	if (!r.id || !r.release || !r.version || !r.compiler || !r.compiler_text || !r.image)
 		return false;
 	*ret = r;
-	r = (struct recipe){ 0 };
+	r = (struct recipe){0};
 	return true;
 }
 
 /* The newest prepared kernel of that release (and version and id, unless NULL). */
 static km_error *find_ready(const char *kernels, const char *release, const char *version, const char *id, char **ret)
 {
-	KM_CLEANUP(km_strv_free) km_strv names = { 0 };
+	KM_CLEANUP(km_strv_free) km_strv names = {0};
 	KM_AUTOFREE char *best = NULL;
 	KM_AUTOFREE char *best_version = NULL;
 
@@ -95,7 +101,7 @@ static km_error *find_ready(const char *kernels, const char *release, const char
 	KM_TRY(km_listdir(kernels, &names));
 	for (size_t i = 0; i < names.n; i++) {
 		KM_AUTOFREE char *dir = km_path(kernels, names.at[i]);
-		KM_CLEANUP(recipe_end) struct recipe r = { 0 };
+		KM_CLEANUP(recipe_end) struct recipe r = {0};
 
 		if (*names.at[i] == '.' || !recipe_read(dir, &r) || (release && strcmp(r.release, release)) ||
 		    (version && strcmp(r.version, version)) || (id && strcmp(r.id, id)))
@@ -114,7 +120,8 @@ static km_error *find_ready(const char *kernels, const char *release, const char
 	return NULL;
 }
 
-/* ---- making one ---------------------------------------------------------------------------------------------------- */
+/* ---- making one ----------------------------------------------------------------------------------------------------
+ */
 static char *location_id(const struct location *l)
 {
 	km_sha256 *h = km_sha256_create();
@@ -136,7 +143,7 @@ static char *location_id(const struct location *l)
 static void sweep(const char *kernels, const char *release)
 {
 	KM_AUTOFREE char *prefix = km_printf(".new-%s-", release);
-	km_strv names = { 0 };
+	km_strv names = {0};
 
 	km_error_free(km_listdir(kernels, &names));
 	for (size_t i = 0; i < names.n; i++) {
@@ -162,7 +169,7 @@ static km_error *make_from_packages(const struct location *l, const char *cache,
 				    const char *id, km_stages *stages)
 {
 	KM_AUTOFREE char *debs = km_path(cache, "debs");
-	KM_CLEANUP(recipe_end) struct recipe r = { 0 };
+	KM_CLEANUP(recipe_end) struct recipe r = {0};
 	const struct package *parts[N_PARTS];
 
 	for (int i = 0; i < N_PARTS; i++)
@@ -178,10 +185,10 @@ static km_error *make_from_packages(const struct location *l, const char *cache,
 	return settle(&r, fresh, dir);
 }
 
-static km_error *ready_packages(const struct km_kernel_source *src, const char *cache, const char *kernels, km_stages *stages,
-				char **ret)
+static km_error *ready_packages(const struct km_kernel_source *src, const char *cache, const char *kernels,
+				km_stages *stages, char **ret)
 {
-	KM_CLEANUP(location_end) struct location l = { 0 };
+	KM_CLEANUP(location_end) struct location l = {0};
 	KM_AUTOFREE char *release = NULL;
 	KM_AUTOFREE char *version = NULL;
 	KM_AUTOFREE char *lock_path = NULL;
@@ -197,7 +204,8 @@ static km_error *ready_packages(const struct km_kernel_source *src, const char *
 	KM_TRY(find_ready(kernels, release, version, NULL, ret));
 	if (*ret)
 		return NULL;
-	KM_TRY(locate(release, version, src->debs, &l)); /* before the lock: a name that does not exist leaves nothing behind */
+	KM_TRY(locate(release, version, src->debs,
+		      &l)); /* before the lock: a name that does not exist leaves nothing behind */
 	lock_path = km_printf("%s/.lock-%s", kernels, release);
 	KM_TRY(km_lock(lock_path, true, &lock));
 	KM_TRY(find_ready(kernels, release, version, NULL, ret));
@@ -219,7 +227,7 @@ static km_error *ready_packages(const struct km_kernel_source *src, const char *
 
 static km_error *ready_own(const struct km_kernel_source *src, const char *kernels, km_stages *stages, char **ret)
 {
-	KM_CLEANUP(recipe_end) struct recipe r = { 0 };
+	KM_CLEANUP(recipe_end) struct recipe r = {0};
 	KM_AUTOFREE char *release = NULL;
 	KM_AUTOFREE char *lock_path = NULL;
 	KM_AUTOFREE char *fresh = NULL;
@@ -259,7 +267,8 @@ static km_error *ready_own(const struct km_kernel_source *src, const char *kerne
 	return NULL;
 }
 
-/* ---- opening one --------------------------------------------------------------------------------------------------- */
+/* ---- opening one ---------------------------------------------------------------------------------------------------
+ */
 static char *absolute(const char *dir, const char *path)
 {
 	if (!path)
@@ -279,14 +288,15 @@ static void priv_init(struct kernel_priv *p)
 
 static km_error *fill(km_kernel *k, const char *dir)
 {
-	KM_CLEANUP(recipe_end) struct recipe r = { 0 };
+	KM_CLEANUP(recipe_end) struct recipe r = {0};
 	KM_AUTOFREE char *image = NULL;
 	KM_AUTOFREE char *env = km_path(dir, "env");
 	KM_AUTOFREE char *symvers = NULL;
 	struct kernel_priv *priv = k->priv;
 
 	if (!recipe_read(dir, &r))
-		return km_error_hint(km_error_new(KM_INPUT, "%s is no prepared kernel", dir), "remove it, then try again");
+		return km_error_hint(km_error_new(KM_INPUT, "%s is no prepared kernel", dir),
+				     "remove it, then try again");
 	k->id = km_strdup(r.id);
 	k->release = km_strdup(r.release);
 	k->package_version = km_strdup(km_starts(r.version, "own") ? "" : r.version);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Units compiled. An original goes through Kbuild once, in a working copy that no diff ever touches; the command that Kbuild
- * records is run again with a section per function, and, in the copy with the diff, on the patched text. The originals and the
- * command stay in the cache:
- *   objects/fs/file.c.plain  .orig  .cmd  .made (files that Kbuild generated for it); .cmd is written last.
+ * Units compiled. An original goes through Kbuild once, in a working copy that no diff ever touches; the command that
+ * Kbuild records is run again with a section per function, and, in the copy with the diff, on the patched text. The
+ * originals and the command stay in the cache: objects/fs/file.c.plain  .orig  .cmd  .made (files that Kbuild generated
+ * for it); .cmd is written last.
  */
 #include <errno.h>
 #include <sys/stat.h>
@@ -37,11 +37,12 @@ static km_error *make_dir_of(const char *path)
 	return km_mkdirs(dir);
 }
 
-/* ---- the recorded command ------------------------------------------------------------------------------------------ */
+/* ---- the recorded command ------------------------------------------------------------------------------------------
+ */
 /* What make wrote as make text, back to what the shell was given. */
 static char *unescape(const char *at, const char *end)
 {
-	km_str s = { 0 };
+	km_str s = {0};
 
 	while (at < end) {
 		if (end - at >= 8 && !strncmp(at, "$(pound)", 8)) {
@@ -103,8 +104,8 @@ static size_t compiler_part(const char *command)
 }
 
 /* One word of the command, perhaps exchanged. Dependency output is dropped: it would be written over Kbuild's. */
-static void derive_word(km_str *out, const char *word, size_t n, const char *old_out, const char *new_out, enum derive how,
-			const char *tree)
+static void derive_word(km_str *out, const char *word, size_t n, const char *old_out, const char *new_out,
+			enum derive how, const char *tree)
 {
 	if ((n > 7 && !strncmp(word, "-Wp,-MM", 7)) || (n > 7 && !strncmp(word, "-Wp,-MD", 7)))
 		return;
@@ -135,7 +136,7 @@ static char *output_of(const char *command)
 static char *derive(const char *command, const char *new_out, enum derive how, const char *tree)
 {
 	KM_AUTOFREE char *old_out = output_of(command);
-	km_str out = { 0 };
+	km_str out = {0};
 	size_t n = how == DERIVE_OBJECT ? strlen(command) : compiler_part(command);
 
 	for (size_t i = 0; i < n;) {
@@ -153,16 +154,17 @@ static char *derive(const char *command, const char *new_out, enum derive how, c
 static km_error *run_shell(const km_kernel *k, const char *tree, const char *command, struct km_done *done)
 {
 	KM_AUTOFREE char *strict = km_printf("set -e; %s", command);
-	char *const argv[] = { "sh", "-c", strict, NULL };
-	KM_CLEANUP(km_strv_free) km_strv env = { 0 };
-	struct km_cmd cmd = { .argv = argv, .dir = tree };
+	char *const argv[] = {"sh", "-c", strict, NULL};
+	KM_CLEANUP(km_strv_free) km_strv env = {0};
+	struct km_cmd cmd = {.argv = argv, .dir = tree};
 
 	kbuild_env(k, tree, NULL, &env);
 	cmd.env = km_strv_argv(&env);
 	return km_run(&cmd, done);
 }
 
-/* ---- originals ----------------------------------------------------------------------------------------------------- */
+/* ---- originals -----------------------------------------------------------------------------------------------------
+ */
 static km_error *move_into_cache(const char *from, const char *to)
 {
 	KM_AUTOFREE char *fresh = km_printf("%s.%d", to, (int)getpid());
@@ -181,10 +183,11 @@ static const struct kbuild_part *part_of(const struct kbuild_place *place, const
 }
 
 /* CONFIG_MODVERSIONS= leaves out genksyms, which preprocesses once more and does not change the object. */
-static km_error *kbuild_unit(struct km_work *w, const km_unit *unit, const struct kbuild_place *place, struct km_done *done)
+static km_error *kbuild_unit(struct km_work *w, const km_unit *unit, const struct kbuild_place *place,
+			     struct km_done *done)
 {
-	KM_CLEANUP(km_strv_free) km_strv args = { 0 };
-	KM_CLEANUP(km_strv_free) km_strv extra = { 0 };
+	KM_CLEANUP(km_strv_free) km_strv args = {0};
+	KM_CLEANUP(km_strv_free) km_strv extra = {0};
 
 	km_strv_push(&args, "-f");
 	km_strv_push(&args, "scripts/Makefile.build");
@@ -213,7 +216,7 @@ static pthread_mutex_t *directory_lock(struct km_work *w, const char *dir)
 static char *generated_files(const km_kernel *k, const char *cmd_text)
 {
 	const char *at = strstr(cmd_text, "\ndeps_");
-	km_str out = { 0 };
+	km_str out = {0};
 
 	for (at = at ? strchr(at + 1, '\n') : NULL; at && at[1] == ' '; at = strchr(at + 1, '\n')) {
 		const char *name = at + 1 + strspn(at + 1, " ");
@@ -226,6 +229,42 @@ static char *generated_files(const km_kernel *k, const char *cmd_text)
 	return out.at ? out.at : km_strdup("");
 }
 
+/* Copies the files that `made` lists, where they are not yet. */
+static km_error *copy_generated(const char *made, const char *from_tree, const char *to_tree)
+{
+	KM_AUTOFREE char *list = km_strdup(made);
+	char *save = NULL;
+
+	for (char *path = strtok_r(list, "\n", &save); path; path = strtok_r(NULL, "\n", &save)) {
+		KM_AUTOFREE char *from = km_path(from_tree, path);
+		KM_AUTOFREE char *to = km_path(to_tree, path);
+
+		if (km_exists(to))
+			continue;
+		KM_TRY(make_dir_of(to));
+		KM_TRY(km_file_copy(from, to));
+	}
+	return NULL;
+}
+
+/* Kbuild made them in one of several copies, so they are kept beside the objects, for all. */
+static km_error *keep_generated(const struct km_work *w, const char *made)
+{
+	KM_AUTOFREE char *kept = km_path(w->kernel->dir, "generated");
+
+	return copy_generated(made, w->original.tree, kept);
+}
+
+static km_error *bring_generated(const struct km_work *w, const char *made_path, const char *tree)
+{
+	KM_AUTOFREE char *kept = km_path(w->kernel->dir, "generated");
+	KM_AUTOFREE uint8_t *made = NULL;
+	size_t size;
+
+	KM_TRY(km_file_read(made_path, &made, &size));
+	return copy_generated((char *)made, kept, tree);
+}
+
 static km_error *compile_failed(const char *what, const km_unit *unit, const struct km_done *done)
 {
 	const char *text = *done->err ? done->err : done->out;
@@ -233,11 +272,12 @@ static km_error *compile_failed(const char *what, const km_unit *unit, const str
 
 	while (n > start && text[n - 1] == '\n')
 		n--;
-	return km_error_new(KM_INPUT, "%s %s does not compile:\n%.*s", what, unit->source, (int)(n - start), text + start);
+	return km_error_new(KM_INPUT, "%s %s does not compile:\n%.*s", what, unit->source, (int)(n - start),
+			    text + start);
 }
 
-static km_error *plain_object(struct km_work *w, const km_unit *unit, const struct kbuild_place *place, const struct unit_paths *p,
-			      char **command, double *cpu)
+static km_error *plain_object(struct km_work *w, const km_unit *unit, const struct kbuild_place *place,
+			      const struct unit_paths *p, char **command, double *cpu)
 {
 	KM_AUTOFREE char *out = km_path(w->original.tree, part_of(place, unit->source)->target);
 	KM_AUTOFREE char *dir = dir_of(out);
@@ -253,18 +293,21 @@ static km_error *plain_object(struct km_work *w, const km_unit *unit, const stru
 	KM_TRY(kbuild_unit(w, unit, place, &done));
 	*cpu += done.user + done.sys;
 	if (done.status || !km_exists(out))
-		err = km_error_hint(compile_failed("the unchanged", unit, &done), "is the source that of this kernel, and the compiler?");
+		err = km_error_hint(compile_failed("the unchanged", unit, &done),
+				    "is the source that of this kernel, and the compiler?");
 	else
 		err = recorded_command(cmd_file, command);
 	km_done_free(&done);
 	KM_TRY(err);
 	KM_TRY(km_file_read(cmd_file, &text, &size));
 	made = generated_files(w->kernel, (char *)text);
+	KM_TRY(keep_generated(w, made));
 	KM_TRY(km_file_write(p->made, made, strlen(made)));
 	return move_into_cache(out, p->plain);
 }
 
-static km_error *original_object(struct km_work *w, const km_unit *unit, const struct unit_paths *p, const char *command, double *cpu)
+static km_error *original_object(struct km_work *w, const km_unit *unit, const struct unit_paths *p,
+				 const char *command, double *cpu)
 {
 	KM_AUTOFREE char *fresh = km_printf("%s.%d.o", p->original, (int)getpid());
 	KM_AUTOFREE char *derived = derive(command, fresh, DERIVE_OBJECT, w->original.tree);
@@ -282,7 +325,8 @@ static km_error *original_object(struct km_work *w, const km_unit *unit, const s
 	return err;
 }
 
-static km_error *make_originals(struct km_work *w, const km_unit *unit, const struct unit_paths *p, char **command, double *cpu)
+static km_error *make_originals(struct km_work *w, const km_unit *unit, const struct unit_paths *p, char **command,
+				double *cpu)
 {
 	struct kbuild_place place;
 	KM_AUTOFREE char *reason = NULL;
@@ -301,33 +345,10 @@ static km_error *make_originals(struct km_work *w, const km_unit *unit, const st
 	return err ? err : km_file_write(p->cmd, *command, strlen(*command));
 }
 
-/* ---- the patched side ---------------------------------------------------------------------------------------------- */
-/* What Kbuild generated for the unit in the other copy. */
-static km_error *bring_generated(struct km_work *w, const char *made)
-{
-	KM_AUTOFREE uint8_t *text = NULL;
-	char *save = NULL;
-	size_t size;
-
-	KM_TRY(km_file_read(made, &text, &size));
-	for (char *path = strtok_r((char *)text, "\n", &save); path; path = strtok_r(NULL, "\n", &save)) {
-		KM_AUTOFREE char *from = NULL;
-		KM_AUTOFREE char *to = km_path(w->copy.tree, path);
-
-		if (km_exists(to))
-			continue;
-		KM_TRY(work_original(w));
-		from = km_path(w->original.tree, path);
-		if (!km_exists(from)) /* made in another copy, by an earlier run */
-			return km_error_hint(km_error_new(KM_ENV, "%s is not in %s any more", path, w->original.tree),
-					     "remove %s, so that it is made again", made);
-		KM_TRY(make_dir_of(to));
-		KM_TRY(km_file_copy(from, to));
-	}
-	return NULL;
-}
-
-static km_error *tokens_of(struct km_work *w, const km_unit *unit, const char *tree, const char *command, char **ret, double *cpu)
+/* ---- the patched side ----------------------------------------------------------------------------------------------
+ */
+static km_error *tokens_of(struct km_work *w, const km_unit *unit, const char *tree, const char *command, char **ret,
+			   double *cpu)
 {
 	KM_AUTOFREE char *name = km_strdup(unit->source);
 	KM_AUTOFREE char *out = NULL;
@@ -350,12 +371,14 @@ static km_error *tokens_of(struct km_work *w, const km_unit *unit, const char *t
 }
 
 /* Only for a unit that a header reached: what the author wrote in a .c file was compared as text already. */
-static km_error *same_after_preprocessing(struct km_work *w, const km_unit *unit, const char *command, bool *same, double *cpu)
+static km_error *same_after_preprocessing(struct km_work *w, const km_unit *unit, const struct unit_paths *p,
+					  const char *command, bool *same, double *cpu)
 {
 	KM_AUTOFREE char *old_text = NULL;
 	KM_AUTOFREE char *new_text = NULL;
 
 	KM_TRY(work_original(w));
+	KM_TRY(bring_generated(w, p->made, w->original.tree));
 	KM_TRY(tokens_of(w, unit, w->original.tree, command, &old_text, cpu));
 	KM_TRY(tokens_of(w, unit, w->copy.tree, command, &new_text, cpu));
 	*same = lex_same(old_text, new_text);
@@ -384,7 +407,8 @@ static km_error *write_texts(struct km_work *w, bool lined)
 }
 
 /* The author's lines are those of the patched file, so its errors are told without #line in the way. */
-static km_error *patched_failed(struct km_work *w, const km_unit *unit, const char *command, const struct km_done *first)
+static km_error *patched_failed(struct km_work *w, const km_unit *unit, const char *command,
+				const struct km_done *first)
 {
 	KM_AUTOFREE char *derived = derive(command, "/dev/null", DERIVE_SYNTAX, w->copy.tree);
 	struct km_done done;
@@ -405,7 +429,8 @@ static km_error *patched_failed(struct km_work *w, const km_unit *unit, const ch
 	return told ? told : err;
 }
 
-static km_error *patched_object(struct km_work *w, const km_unit *unit, const char *command, const char *out, double *cpu)
+static km_error *patched_object(struct km_work *w, const km_unit *unit, const char *command, const char *out,
+				double *cpu)
 {
 	KM_AUTOFREE char *derived = derive(command, out, DERIVE_OBJECT, w->copy.tree);
 	struct km_done done;
@@ -428,12 +453,14 @@ static struct unit_paths paths_of(const km_kernel *k, const km_unit *unit)
 {
 	KM_AUTOFREE char *base = km_printf("%s/objects/%s", k->dir, unit->source);
 
-	return (struct unit_paths){ .plain = km_printf("%s.plain", base), .original = km_printf("%s.orig", base),
-				    .cmd = km_printf("%s.cmd", base), .made = km_printf("%s.made", base) };
+	return (struct unit_paths){.plain = km_printf("%s.plain", base),
+				   .original = km_printf("%s.orig", base),
+				   .cmd = km_printf("%s.cmd", base),
+				   .made = km_printf("%s.made", base)};
 }
 
-static km_error *originals(struct km_work *w, const km_unit *unit, const struct unit_paths *p, struct km_unit_objects *o,
-			   char **command)
+static km_error *originals(struct km_work *w, const km_unit *unit, const struct unit_paths *p,
+			   struct km_unit_objects *o, char **command)
 {
 	size_t size;
 
@@ -451,7 +478,7 @@ static km_error *originals(struct km_work *w, const km_unit *unit, const struct 
 
 km_error *km_unit_compile(km_work *w, const km_unit *unit, const char *out_dir, struct km_unit_objects *ret)
 {
-	KM_CLEANUP(km_unit_objects_free) struct km_unit_objects o = { 0 };
+	KM_CLEANUP(km_unit_objects_free) struct km_unit_objects o = {0};
 	KM_CLEANUP(unit_paths_end) struct unit_paths p = paths_of(w->kernel, unit);
 	KM_AUTOFREE char *command = NULL;
 	KM_AUTOFREE char *real_out = realpath(out_dir, NULL);
@@ -459,14 +486,14 @@ km_error *km_unit_compile(km_work *w, const km_unit *unit, const char *out_dir, 
 	if (!real_out)
 		return km_error_sys(errno, "cannot open %s", out_dir);
 	KM_TRY(originals(w, unit, &p, &o, &command));
-	KM_TRY(bring_generated(w, p.made));
+	KM_TRY(bring_generated(w, p.made, w->copy.tree));
 	if (!changed_text(w, unit->source))
-		KM_TRY(same_after_preprocessing(w, unit, command, &o.same_tokens, &o.compile_cpu));
+		KM_TRY(same_after_preprocessing(w, unit, &p, command, &o.same_tokens, &o.compile_cpu));
 	if (!o.same_tokens) {
 		o.patched = km_printf("%s/%.*so", real_out, (int)strlen(unit->source) - 1, unit->source);
 		KM_TRY(patched_object(w, unit, command, o.patched, &o.compile_cpu));
 	}
 	*ret = o;
-	o = (struct km_unit_objects){ 0 };
+	o = (struct km_unit_objects){0};
 	return NULL;
 }

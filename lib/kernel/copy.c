@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Working copies: trees of hard links into the pristine one. A file is changed by a new inode, never through its link, and only
- * after its path is safe in the journal; so the next owner of the copy can always restore it, whenever a run was killed.
+ * Working copies: trees of hard links into the pristine one. A file is changed by a new inode, never through its link,
+ * and only after its path is safe in the journal; so the next owner of the copy can always restore it, whenever a run
+ * was killed.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -11,7 +12,8 @@
 
 #include "prepared.h"
 
-/* ---- making one ---------------------------------------------------------------------------------------------------- */
+/* ---- making one ----------------------------------------------------------------------------------------------------
+ */
 static km_error *link_tree(int from, int to, const char *path);
 
 static km_error *link_entry(int from, int to, const struct dirent *e, const char *path)
@@ -24,7 +26,9 @@ static km_error *link_entry(int from, int to, const struct dirent *e, const char
 	if (e->d_type == DT_UNKNOWN && !fstatat(from, e->d_name, &st, AT_SYMLINK_NOFOLLOW))
 		is_dir = S_ISDIR(st.st_mode);
 	if (!is_dir)
-		return linkat(from, e->d_name, to, e->d_name, 0) ? km_error_sys(errno, "cannot link %s/%s", path, e->d_name) : NULL;
+		return linkat(from, e->d_name, to, e->d_name, 0)
+			       ? km_error_sys(errno, "cannot link %s/%s", path, e->d_name)
+			       : NULL;
 	if (mkdirat(to, e->d_name, 0755))
 		return km_error_sys(errno, "cannot make %s/%s", path, e->d_name);
 	sub_from = openat(from, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -81,7 +85,8 @@ static km_error *make_copy(const char *pristine, const char *dir)
 	return err;
 }
 
-/* ---- the journal --------------------------------------------------------------------------------------------------- */
+/* ---- the journal ---------------------------------------------------------------------------------------------------
+ */
 /* One path a line. A torn last line names a file that was not changed yet. */
 static km_error *journal_add(const char *journal, const char *path)
 {
@@ -95,7 +100,8 @@ static km_error *journal_add(const char *journal, const char *path)
 
 static bool is_below(const char *path)
 {
-	return *path && *path != '/' && strcmp(path, "..") && !km_starts(path, "../") && !strstr(path, "/../") && !km_ends(path, "/..");
+	return *path && *path != '/' && strcmp(path, "..") && !km_starts(path, "../") && !strstr(path, "/../") &&
+	       !km_ends(path, "/..");
 }
 
 static km_error *restore_file(const struct copy *c, const char *pristine, const char *path)
@@ -155,12 +161,14 @@ km_error *copy_replace(struct copy *c, const char *path, const void *bytes, size
 	return NULL;
 }
 
-/* ---- taking one ---------------------------------------------------------------------------------------------------- */
+/* ---- taking one ----------------------------------------------------------------------------------------------------
+ */
 static km_error *copy_take(const char *kernel_dir, const char *name, int lock, struct copy *ret)
 {
 	KM_AUTOFREE char *pristine = km_path(kernel_dir, "tree");
-	struct copy c = { .tree = km_printf("%s/work/%s", kernel_dir, name), .lock = lock,
-			  .journal = km_printf("%s/work/%s.journal", kernel_dir, name) };
+	struct copy c = {.tree = km_printf("%s/work/%s", kernel_dir, name),
+			 .lock = lock,
+			 .journal = km_printf("%s/work/%s.journal", kernel_dir, name)};
 	km_error *err = NULL;
 
 	if (!km_is_dir(c.tree)) {
@@ -197,7 +205,8 @@ km_error *copy_open(const char *kernel_dir, const char *kind, struct copy *ret)
 			close(lock);
 		return err;
 	}
-	return km_error_hint(km_error_new(KM_ENV, "all working copies in %s are taken", work), "end other builds first");
+	return km_error_hint(km_error_new(KM_ENV, "all working copies in %s are taken", work),
+			     "end other builds first");
 }
 
 void copy_close(struct copy *c)
@@ -205,5 +214,5 @@ void copy_close(struct copy *c)
 	km_closep(&c->lock);
 	free(c->tree);
 	free(c->journal);
-	*c = (struct copy){ .lock = -1 };
+	*c = (struct copy){.lock = -1};
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which top-level definition a line belongs to, told from the text alone: a macro is a #define with its continued lines; a function
- * is what ends in a brace and has a name before parentheses; anything else between two semicolons is "other" (types, data,
- * prototypes).
+ * Which top-level definition a line belongs to, told from the text alone: a macro is a #define with its continued
+ * lines; a function is what ends in a brace and has a name before parentheses; anything else between two semicolons is
+ * "other" (types, data, prototypes).
  */
 #include <ctype.h>
 
@@ -18,8 +18,8 @@ void definition_list_free(definition_list *l)
 struct scan {
 	struct lex lx;
 	definition_list *out;
-	struct token name;      /* of a function, once seen */
-	struct token other;     /* last name seen at the top: of a type or of data */
+	struct token name;  /* of a function, once seen */
+	struct token other; /* last name seen at the top: of a type or of data */
 	struct token before;
 	unsigned first, last;
 	int braces, parens;
@@ -29,11 +29,13 @@ struct scan {
 /* Attributes and annotations that take arguments, and so look like the name of a function. */
 static bool is_annotation(const struct token *t)
 {
-	static const char *const names[] = { "__attribute__", "__printf", "__scanf", "__aligned", "__section", "__acquires",
-					     "__releases", "__must_hold", "__alloc_size", "__realloc_size", "__alias", "typeof",
-					     "__typeof__", "__no_sanitize", "__cond_acquires", "__assume_aligned", "_Alignas",
-					     "__diagnose_as", "__malloc", "__error", "__warning", "__nonstring", "__counted_by",
-					     "__returns_nonnull", "__nonnull", "__target", "asm", "__asm__" };
+	static const char *const names[] = {
+		"__attribute__",    "__printf",	   "__scanf",	    "__aligned",	 "__section",
+		"__acquires",	    "__releases",  "__must_hold",   "__alloc_size",	 "__realloc_size",
+		"__alias",	    "typeof",	   "__typeof__",    "__no_sanitize",	 "__cond_acquires",
+		"__assume_aligned", "_Alignas",	   "__diagnose_as", "__malloc",		 "__error",
+		"__warning",	    "__nonstring", "__counted_by",  "__returns_nonnull", "__nonnull",
+		"__target",	    "asm",	   "__asm__"};
 
 	for (size_t i = 0; i < KM_COUNT(names); i++)
 		if (token_is(t, names[i]))
@@ -51,9 +53,10 @@ static bool is_shouted(const struct token *t)
 
 static void begin(struct scan *s)
 {
-	s->name = s->other = s->before = (struct token){ 0 };
+	s->name = s->other = s->before = (struct token){0};
 	s->first = 0;
-	s->assigned = s->in_name_args = s->is_inline = s->is_extern = s->shouted = s->braced = s->several = s->is_type = false;
+	s->assigned = s->in_name_args = s->is_inline = s->is_extern = s->shouted = s->braced = s->several = s->is_type =
+		false;
 	s->braces = s->parens = 0;
 }
 
@@ -71,10 +74,12 @@ static void end_definition(struct scan *s, bool braced)
 	const struct token *name = s->name.n ? &s->name : &s->other;
 
 	if (s->first)
-		km_vec_push(s->out, (struct definition){ .kind = kind_of(s, braced), .is_inline = s->is_inline,
-							 .made_by_macro = s->shouted,
-							 .name = km_strndup(name->at ? name->at : "", name->n),
-							 .first = s->first, .last = s->last });
+		km_vec_push(s->out, (struct definition){.kind = kind_of(s, braced),
+							.is_inline = s->is_inline,
+							.made_by_macro = s->shouted,
+							.name = km_strndup(name->at ? name->at : "", name->n),
+							.first = s->first,
+							.last = s->last});
 	begin(s);
 }
 
@@ -87,7 +92,7 @@ static bool ends_at_brace(const struct scan *s)
 static void see_directive(struct scan *s, const struct token *hash)
 {
 	struct token word = lex_next(&s->lx), t = word;
-	struct definition d = { .kind = DEF_DIRECTIVE, .first = hash->line };
+	struct definition d = {.kind = DEF_DIRECTIVE, .first = hash->line};
 
 	if (word.kind == LEX_NAME && token_is(&word, "define")) {
 		t = lex_next(&s->lx);
@@ -104,9 +109,11 @@ static void see_directive(struct scan *s, const struct token *hash)
 
 static void see_open(struct scan *s)
 {
-	if (!s->braces && !s->parens && s->before.kind == LEX_NAME && !s->assigned && !s->name.n && !is_annotation(&s->before)) {
+	if (!s->braces && !s->parens && s->before.kind == LEX_NAME && !s->assigned && !s->name.n &&
+	    !is_annotation(&s->before)) {
 		s->name = s->before;
-		s->in_name_args = s->shouted = is_shouted(&s->before); /* SYSCALL_DEFINE2(name, …): the argument tells more */
+		s->in_name_args = s->shouted =
+			is_shouted(&s->before); /* SYSCALL_DEFINE2(name, …): the argument tells more */
 	}
 	s->parens++;
 }
@@ -160,7 +167,7 @@ static void see_token(struct scan *s, const struct token *t)
 
 void definitions_of(const char *text, definition_list *ret)
 {
-	struct scan s = { .lx = lex_of(text, strlen(text)), .out = ret };
+	struct scan s = {.lx = lex_of(text, strlen(text)), .out = ret};
 
 	for (struct token t = lex_next(&s.lx); t.kind != LEX_END; t = lex_next(&s.lx)) {
 		if (t.kind == LEX_HASH)

@@ -88,7 +88,8 @@ static km_error *read_hunk(struct reader *r, km_str *text)
 
 		if (!*r->at || (c != ' ' && c != '+' && c != '-' && c != '\\') || ((c == ' ' || c == '-') && !old_n) ||
 		    ((c == ' ' || c == '+') && !new_n))
-			return km_error_new(KM_INPUT, "line %u: the hunk that begins at line %u is shorter than its header says",
+			return km_error_new(KM_INPUT,
+					    "line %u: the hunk that begins at line %u is shorter than its header says",
 					    r->line, at);
 		old_n -= c == ' ' || c == '-';
 		new_n -= c == ' ' || c == '+';
@@ -112,7 +113,7 @@ static void forget_header(struct reader *r)
 /* A rename or a binary change without hunks ends where the next file or the text does. */
 static void flush_header(struct reader *r)
 {
-	struct file_diff d = { .line = r->line, .rename = r->rename_from, .binary = r->binary };
+	struct file_diff d = {.line = r->line, .rename = r->rename_from, .binary = r->binary};
 
 	if (r->pending && r->rename_from && r->rename_to) {
 		d.old_path = r->rename_from;
@@ -146,7 +147,7 @@ static void read_git_header(struct reader *r)
 /* git's a/ and b/ (or i/ w/ c/ o/ and so on): the first directory of each path, when both have one. */
 static void strip_prefixes(struct file_diff *d, int strip)
 {
-	char **paths[] = { &d->old_path, &d->new_path };
+	char **paths[] = {&d->old_path, &d->new_path};
 
 	for (size_t i = 0; i < 2 && strip; i++) {
 		char *slash = *paths[i] ? strchr(*paths[i], '/') : NULL;
@@ -163,8 +164,8 @@ static bool has_prefix(const char *path, char a, char b)
 
 static km_error *read_file(struct reader *r)
 {
-	struct file_diff d = { .old_path = header_path(r->at + 4) };
-	km_str text = { 0 };
+	struct file_diff d = {.old_path = header_path(r->at + 4)};
+	km_str text = {0};
 	km_error *err = NULL;
 
 	next_line(r);
@@ -183,7 +184,7 @@ static km_error *read_file(struct reader *r)
 
 km_error *diff_parse(const char *text, file_diff_list *ret)
 {
-	struct reader r = { .at = text, .line = 1, .out = ret };
+	struct reader r = {.at = text, .line = 1, .out = ret};
 	km_error *err = NULL;
 
 	while (*r.at && !err) {
@@ -193,7 +194,8 @@ km_error *diff_parse(const char *text, file_diff_list *ret)
 		    km_starts(line_end(end + 1) + 1, "@@ -")) {
 			err = read_file(&r);
 		} else if (km_starts(r.at, "GIT binary patch") || km_starts(r.at, "Binary files ")) {
-			err = km_error_new(KM_INPUT, "line %u: a binary change cannot be built into a live patch", r.line);
+			err = km_error_new(KM_INPUT, "line %u: a binary change cannot be built into a live patch",
+					   r.line);
 		} else {
 			read_git_header(&r);
 			next_line(&r);
@@ -203,13 +205,14 @@ km_error *diff_parse(const char *text, file_diff_list *ret)
 		flush_header(&r);
 	forget_header(&r);
 	if (!err && !ret->n)
-		err = km_error_hint(km_error_new(KM_INPUT, "no unified diff is in it"), "make one with `git diff` or `diff -u`");
+		err = km_error_hint(km_error_new(KM_INPUT, "no unified diff is in it"),
+				    "make one with `git diff` or `diff -u`");
 	return err;
 }
 
 char *diff_added_text(const struct file_diff *d)
 {
-	km_str out = { 0 };
+	km_str out = {0};
 
 	for (const char *at = d->text; *at;) {
 		const char *end = line_end(at);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What Kbuild builds in a directory: asked of the directory's own Makefile, read the way scripts/Makefile.build reads it, and kept
- * in the kernel's cache. The answer is lines of "<word> <values>".
+ * What Kbuild builds in a directory: asked of the directory's own Makefile, read the way scripts/Makefile.build reads
+ * it, and kept in the kernel's cache. The answer is lines of "<word> <values>".
  */
 #include <errno.h>
 #include <unistd.h>
@@ -12,7 +12,8 @@
 static const char query[] =
 	"src := $(obj)\n"
 	"obj-y :=\nobj-m :=\nlib-y :=\nlib-m :=\nalways-y :=\nalways-m :=\ntargets :=\nsubdir-y :=\nsubdir-m :=\n"
-	"EXTRA_AFLAGS :=\nEXTRA_CFLAGS :=\nEXTRA_CPPFLAGS :=\nEXTRA_LDFLAGS :=\nasflags-y :=\nccflags-y :=\nrustflags-y :=\n"
+	"EXTRA_AFLAGS :=\nEXTRA_CFLAGS :=\nEXTRA_CPPFLAGS :=\nEXTRA_LDFLAGS :=\nasflags-y :=\nccflags-y "
+	":=\nrustflags-y :=\n"
 	"cppflags-y :=\nldflags-y :=\nsubdir-asflags-y :=\nsubdir-ccflags-y :=\n"
 	"-include include/config/auto.conf\n"
 	"include $(srctree)/scripts/Kbuild.include\n"
@@ -82,7 +83,7 @@ static char *below(const char *dir, const char *name)
 /* names: relative to the directory, or with it in front, as Makefile.lib leaves them. */
 static void add_part(struct kbuild_dir *d, const char *name, bool relative, const char *module)
 {
-	struct kbuild_part p = { .builtin = !module };
+	struct kbuild_part p = {.builtin = !module};
 	size_t n = strlen(name);
 
 	if (!km_ends(name, ".o"))
@@ -122,10 +123,12 @@ void kbuild_dir_parse(const char *dir, const char *text, struct kbuild_dir *ret)
 	KM_AUTOFREE char *copy = km_strdup(text);
 	char *save = NULL;
 
-	*ret = (struct kbuild_dir){ .dir = km_strdup(dir), .cflags = km_strdup(""), .aflags = km_strdup("") };
+	*ret = (struct kbuild_dir){.dir = km_strdup(dir), .cflags = km_strdup(""), .aflags = km_strdup("")};
 	for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		size_t n = strcspn(line, " ");
-		char **flags = !strncmp(line, "cflags ", 7) ? &ret->cflags : !strncmp(line, "aflags ", 7) ? &ret->aflags : NULL;
+		char **flags = !strncmp(line, "cflags ", 7)   ? &ret->cflags
+			       : !strncmp(line, "aflags ", 7) ? &ret->aflags
+							      : NULL;
 
 		if (!line[n])
 			continue;
@@ -139,11 +142,12 @@ void kbuild_dir_parse(const char *dir, const char *text, struct kbuild_dir *ret)
 	}
 }
 
-/* ---- asking -------------------------------------------------------------------------------------------------------- */
+/* ---- asking --------------------------------------------------------------------------------------------------------
+ */
 static km_error *ask(km_kernel *k, const char *dir, const char *keep, char **ret)
 {
 	KM_AUTOFREE char *mk = km_path(k->dir, "query.mk");
-	KM_CLEANUP(km_strv_free) km_strv args = { 0 };
+	KM_CLEANUP(km_strv_free) km_strv args = {0};
 	struct km_done done;
 
 	if (!km_exists(mk))

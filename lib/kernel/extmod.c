@@ -6,9 +6,9 @@ km_error *km_module_build(km_kernel *k, const char *dir, const char *name)
 {
 	KM_AUTOFREE char *real = realpath(dir, NULL);
 	KM_AUTOFREE char *ko = real ? km_printf("%s/%s.ko", real, name) : NULL;
-	KM_CLEANUP(km_strv_free) km_strv args = { 0 };
-	KM_CLEANUP(km_strv_free) km_strv env = { 0 };
-	struct km_cmd cmd = { .dir = k->headers };
+	KM_CLEANUP(km_strv_free) km_strv args = {0};
+	KM_CLEANUP(km_strv_free) km_strv env = {0};
+	struct km_cmd cmd = {.dir = k->headers};
 	struct km_done done;
 	km_error *err = NULL;
 

@@ -20,8 +20,8 @@ km_error *hunks_between(const char *scratch, const char *old_text, const char *n
 {
 	KM_AUTOFREE char *a = km_path(scratch, "old");
 	KM_AUTOFREE char *b = km_path(scratch, "new");
-	char *const argv[] = { "diff", "-a", "-U0", "--", a, b, NULL };
-	struct km_cmd cmd = { .argv = argv };
+	char *const argv[] = {"diff", "-a", "-U0", "--", a, b, NULL};
+	struct km_cmd cmd = {.argv = argv};
 	struct km_done done;
 
 	KM_TRY(km_file_write(a, old_text, strlen(old_text)));

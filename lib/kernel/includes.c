@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who includes whom, by the text of the #include lines alone: conditions are not looked at, and a name that could mean several files
- * means all of them, so the graph holds at least what the compiler sees. It is scanned once and kept as lines of
+ * Who includes whom, by the text of the #include lines alone: conditions are not looked at, and a name that could mean
+ * several files means all of them, so the graph holds at least what the compiler sees. It is scanned once and kept as
+ * lines of
  * "<file>\t<name>\t<name>…", a name with its quotes or angle brackets.
  */
 #include <dirent.h>
@@ -12,12 +13,14 @@
 
 #include "prepared.h"
 
-/* ---- scanning ------------------------------------------------------------------------------------------------------ */
+/* ---- scanning ------------------------------------------------------------------------------------------------------
+ */
 /* Not part of this kernel, and large. */
 static bool is_skipped(const char *path)
 {
-	static const char *const dirs[] = { "Documentation", "LICENSES", "samples", "scripts", "tools", "usr", "rust", ".git",
-					    "arch/x86/boot", "arch/x86/purgatory" };
+	static const char *const dirs[] = {
+		"Documentation", "LICENSES", "samples", "scripts",	 "tools",
+		"usr",		 "rust",     ".git",	"arch/x86/boot", "arch/x86/purgatory"};
 
 	for (size_t i = 0; i < KM_COUNT(dirs); i++)
 		if (!strcmp(path, dirs[i]))
@@ -110,7 +113,7 @@ static bool is_source(const char *name)
 static km_error *scan_dir(struct scanner *s, const char *tree, const char *path)
 {
 	KM_AUTOFREE char *full = *path ? km_path(tree, path) : km_strdup(tree);
-	KM_CLEANUP(km_strv_free) km_strv names = { 0 };
+	KM_CLEANUP(km_strv_free) km_strv names = {0};
 	KM_AUTOCLOSE int fd = open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = opendir(full);
 	struct dirent *e;
@@ -144,7 +147,7 @@ static km_error *scan_dir(struct scanner *s, const char *tree, const char *path)
 
 km_error *include_graph_scan(const char *tree, char **text)
 {
-	struct scanner s = { 0 };
+	struct scanner s = {0};
 	km_error *err = scan_dir(&s, tree, "");
 
 	free(s.buffer);
@@ -155,7 +158,8 @@ km_error *include_graph_scan(const char *tree, char **text)
 	return err;
 }
 
-/* ---- the graph ----------------------------------------------------------------------------------------------------- */
+/* ---- the graph -----------------------------------------------------------------------------------------------------
+ */
 struct node {
 	char *path;
 	km_vec(unsigned) includes, included_by;
@@ -221,8 +225,13 @@ static void try_suffix(include_graph *g, unsigned from, const char *name)
 
 static void resolve(include_graph *g, unsigned from, const char *name)
 {
-	static const char *const dirs[] = { "include", "arch/x86/include", "arch/x86/include/generated", "include/uapi",
-					    "arch/x86/include/uapi", "arch/x86/include/generated/uapi", "include/generated/uapi" };
+	static const char *const dirs[] = {"include",
+					   "arch/x86/include",
+					   "arch/x86/include/generated",
+					   "include/uapi",
+					   "arch/x86/include/uapi",
+					   "arch/x86/include/generated/uapi",
+					   "include/generated/uapi"};
 	bool quoted = *name == '"', found = false;
 
 	name++;
@@ -233,7 +242,8 @@ static void resolve(include_graph *g, unsigned from, const char *name)
 		found = try_path(g, from, dir, name);
 	}
 	for (size_t i = 0; i < KM_COUNT(dirs) && !found; i++)
-		found = try_path(g, from, dirs[i], name) && i > 2; /* <linux/x.h> may be in include/ and, through it, in uapi/ */
+		found = try_path(g, from, dirs[i], name) &&
+			i > 2; /* <linux/x.h> may be in include/ and, through it, in uapi/ */
 	if (!g->nodes.at[from].includes.n || !found)
 		try_suffix(g, from, name);
 }
@@ -241,7 +251,7 @@ static void resolve(include_graph *g, unsigned from, const char *name)
 static void add_node(include_graph *g, char *path)
 {
 	unsigned at = (unsigned)g->nodes.n + 1;
-	struct node n = { .path = path, .same_name = index_of(g->by_name, base_name(path)) };
+	struct node n = {.path = path, .same_name = index_of(g->by_name, base_name(path))};
 
 	km_vec_push(&g->nodes, n);
 	km_map_put(g->by_path, path, (void *)(uintptr_t)at);
@@ -252,7 +262,7 @@ include_graph *include_graph_parse(const char *text)
 {
 	include_graph *g = km_calloc(1, sizeof(*g));
 	char *save = NULL, *line;
-	km_vec(char *) rest = { 0 };
+	km_vec(char *) rest = {0};
 
 	g->text = km_strdup(text);
 	g->by_path = km_map_create();
@@ -267,7 +277,8 @@ include_graph *include_graph_parse(const char *text)
 	}
 	for (unsigned i = 0; i < g->nodes.n; i++) {
 		save = NULL;
-		for (char *name = rest.at[i] ? strtok_r(rest.at[i], "\t", &save) : NULL; name; name = strtok_r(NULL, "\t", &save))
+		for (char *name = rest.at[i] ? strtok_r(rest.at[i], "\t", &save) : NULL; name;
+		     name = strtok_r(NULL, "\t", &save))
 			resolve(g, i, name);
 	}
 	km_vec_free(&rest);
@@ -292,7 +303,7 @@ void include_graph_free(include_graph *g)
 /* Marks all that can be reached from the marked ones. */
 static void spread(const include_graph *g, bool *marked, bool upwards)
 {
-	km_vec(unsigned) todo = { 0 };
+	km_vec(unsigned) todo = {0};
 
 	for (unsigned i = 0; i < g->nodes.n; i++)
 		if (marked[i])
@@ -313,7 +324,8 @@ static void spread(const include_graph *g, bool *marked, bool upwards)
 }
 
 /* The compiler includes these itself, before the first line of every unit. */
-static const char *const forced[] = { "include/linux/compiler-version.h", "include/linux/kconfig.h", "include/linux/compiler_types.h" };
+static const char *const forced[] = {"include/linux/compiler-version.h", "include/linux/kconfig.h",
+				     "include/linux/compiler_types.h"};
 
 static bool marked_path(const include_graph *g, const bool *marked, const char *path)
 {

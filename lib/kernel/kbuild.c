@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The kernel's own Kbuild, without its top Makefile: that one is run once, only to learn the environment that it gives to
- * scripts/Makefile.build, which then compiles a single unit in a second where a `make fs/file.o` needs twenty.
+ * The kernel's own Kbuild, without its top Makefile: that one is run once, only to learn the environment that it gives
+ * to scripts/Makefile.build, which then compiles a single unit in a second where a `make fs/file.o` needs twenty.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -11,8 +11,9 @@
 /* What make tells its children about itself would make them believe that they run below another make. */
 static bool is_noise(const char *var)
 {
-	static const char *const names[] = { "MAKEFLAGS=", "MFLAGS=", "MAKEOVERRIDES=", "MAKEFILES=", "MAKELEVEL=", "MAKE_TERMOUT=",
-					     "MAKE_TERMERR=", "KMEND_OUT=", "SHLVL=", "OLDPWD=", "_=", "PWD=" };
+	static const char *const names[] = {
+		"MAKEFLAGS=",	 "MFLAGS=",    "MAKEOVERRIDES=", "MAKEFILES=", "MAKELEVEL=", "MAKE_TERMOUT=",
+		"MAKE_TERMERR=", "KMEND_OUT=", "SHLVL=",	 "OLDPWD=",    "_=",	     "PWD="};
 
 	for (size_t i = 0; i < KM_COUNT(names); i++)
 		if (km_starts(var, names[i]))
@@ -33,7 +34,7 @@ static const char system_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr
 static km_error *keep_capture(const char *raw, const char *to)
 {
 	KM_AUTOFREE uint8_t *bytes = NULL;
-	km_str kept = { 0 };
+	km_str kept = {0};
 	km_error *err;
 	size_t size;
 
@@ -52,9 +53,9 @@ km_error *kbuild_capture(const char *tree, const char *release, const char *comp
 	static const char makefile[] = "kmend-env:\n\t@env -0 > $(KMEND_OUT)\n";
 	KM_AUTOFREE char *mk = km_printf("%s.mk", to);
 	KM_AUTOFREE char *raw = km_printf("%s.raw", to);
-	KM_CLEANUP(km_strv_free) km_strv args = { 0 };
-	KM_CLEANUP(km_strv_free) km_strv env = { 0 };
-	struct km_cmd cmd = { .dir = tree, .timeout = 300 };
+	KM_CLEANUP(km_strv_free) km_strv args = {0};
+	KM_CLEANUP(km_strv_free) km_strv env = {0};
+	struct km_cmd cmd = {.dir = tree, .timeout = 300};
 	km_error *err;
 
 	KM_TRY(km_file_write(mk, makefile, strlen(makefile)));
@@ -111,7 +112,7 @@ static void env_set(km_strv *env, const char *name, size_t n, const char *value,
 void kbuild_env(const km_kernel *k, const char *tree, const km_strv *extra, km_strv *ret)
 {
 	const struct kernel_priv *priv = k->priv;
-	static const char *const tree_paths[] = { "abs_srctree", "abs_objtree", "PWD" };
+	static const char *const tree_paths[] = {"abs_srctree", "abs_objtree", "PWD"};
 
 	for (size_t i = 0; i < priv->env.n; i++)
 		km_strv_push(ret, priv->env.at[i]);
@@ -127,11 +128,12 @@ void kbuild_env(const km_kernel *k, const char *tree, const km_strv *extra, km_s
 	}
 }
 
-km_error *kbuild_run(const km_kernel *k, const char *tree, const km_strv *extra, const km_strv *args, struct km_done *done)
+km_error *kbuild_run(const km_kernel *k, const char *tree, const km_strv *extra, const km_strv *args,
+		     struct km_done *done)
 {
-	KM_CLEANUP(km_strv_free) km_strv env = { 0 };
-	KM_CLEANUP(km_strv_free) km_strv argv = { 0 };
-	struct km_cmd cmd = { .dir = tree };
+	KM_CLEANUP(km_strv_free) km_strv env = {0};
+	KM_CLEANUP(km_strv_free) km_strv argv = {0};
+	struct km_cmd cmd = {.dir = tree};
 
 	kbuild_env(k, tree, extra, &env);
 	km_strv_push(&argv, "make");

@@ -6,7 +6,7 @@
 
 struct lex lex_of(const char *text, size_t n)
 {
-	return (struct lex){ .at = text, .end = text + n, .line = 1, .line_start = true };
+	return (struct lex){.at = text, .end = text + n, .line = 1, .line_start = true};
 }
 
 size_t count_lines(const char *text)
@@ -136,8 +136,8 @@ static void take_number(struct lex *lx)
 /* Only the pairs whose parts would mean something else with a space between them. */
 static size_t punct_length(const struct lex *lx)
 {
-	static const char *const pairs[] = { "...", "<<=", ">>=", "->", "++", "--", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||",
-					     "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "##" };
+	static const char *const pairs[] = {"...", "<<=", ">>=", "->", "++", "--", "<<", ">>", "<=", ">=", "==", "!=",
+					    "&&",  "||",  "+=",	 "-=", "*=", "/=", "%=", "&=", "|=", "^=", "##"};
 
 	for (size_t i = 0; i < KM_COUNT(pairs); i++) {
 		size_t n = strlen(pairs[i]);
@@ -154,7 +154,8 @@ static void take(struct lex *lx, struct token *t)
 
 	if (c == '"' || c == '\'') {
 		take_literal(lx, t, c);
-	} else if (isdigit((unsigned char)c) || (c == '.' && lx->at + 1 < lx->end && isdigit((unsigned char)lx->at[1]))) {
+	} else if (isdigit((unsigned char)c) ||
+		   (c == '.' && lx->at + 1 < lx->end && isdigit((unsigned char)lx->at[1]))) {
 		t->kind = LEX_NUMBER;
 		lx->at++;
 		take_number(lx);
@@ -171,7 +172,7 @@ static void take(struct lex *lx, struct token *t)
 struct token lex_next(struct lex *lx)
 {
 	bool ended = skip_space(lx);
-	struct token t = { .at = lx->at, .line = lx->line };
+	struct token t = {.at = lx->at, .line = lx->line};
 
 	if (ended) {
 		lx->directive = false;

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * #line directives for a patched file: code that did not change keeps the number it had, so that __LINE__ in it (in WARN, in
- * names made from it) makes no difference where there is none; changed regions have their number in the patched file.
+ * #line directives for a patched file: code that did not change keeps the number it had, so that __LINE__ in it (in
+ * WARN, in names made from it) makes no difference where there is none; changed regions have their number in the
+ * patched file.
  *
- * A directive may stand only where the compiler is sure to read it as one: at the start of a line that is inside no comment, literal,
- * continued line, directive or macro call. One that a false #if skips has no effect, so after an #endif it is said again.
+ * A directive may stand only where the compiler is sure to read it as one: at the start of a line that is inside no
+ * comment, literal, continued line, directive or macro call. One that a false #if skips has no effect, so after an
+ * #endif it is said again.
  */
 #include "prepared.h"
 
 struct line_state {
-	bool *unsafe;     /* by line, from 1 */
-	char *condition;  /* 'i': #if…, 'e': #else, #elif, 'f': #endif begins on this line; else 0 */
+	bool *unsafe;	 /* by line, from 1 */
+	char *condition; /* 'i': #if…, 'e': #else, #elif, 'f': #endif begins on this line; else 0 */
 	size_t n;
 };
 
@@ -19,7 +21,8 @@ struct depth_stack {
 	km_vec(int) at;
 };
 
-static void note_condition(struct line_state *s, struct depth_stack *stack, const struct token *word, unsigned line, int *depth)
+static void note_condition(struct line_state *s, struct depth_stack *stack, const struct token *word, unsigned line,
+			   int *depth)
 {
 	if (token_is(word, "if") || token_is(word, "ifdef") || token_is(word, "ifndef")) {
 		s->condition[line] = 'i';
@@ -41,7 +44,8 @@ static void mark(struct line_state *s, unsigned from, unsigned to)
 		s->unsafe[l] = true;
 }
 
-/* A line that begins with '(' may be the rest of a macro call; a closing brace in the first column ends whatever went wrong before it. */
+/* A line that begins with '(' may be the rest of a macro call; a closing brace in the first column ends whatever went
+ * wrong before it. */
 static void see_token(struct line_state *s, const struct token *t, unsigned last_line, const char *text, int *depth)
 {
 	bool first = t->line != last_line;
@@ -61,7 +65,7 @@ static void see_token(struct line_state *s, const struct token *t, unsigned last
 static void scan(const char *text, struct line_state *s)
 {
 	struct lex lx = lex_of(text, strlen(text));
-	struct depth_stack stack = { 0 };
+	struct depth_stack stack = {0};
 	unsigned last_line = 0;
 	int depth = 0;
 
@@ -85,7 +89,8 @@ static void scan(const char *text, struct line_state *s)
 	km_vec_free(&stack.at);
 }
 
-/* ---- the numbers --------------------------------------------------------------------------------------------------- */
+/* ---- the numbers ---------------------------------------------------------------------------------------------------
+ */
 /* want[l]: the number that line l of the new text should have. False when all keep their own. */
 static bool wanted_numbers(const struct hunk *hunks, size_t n_hunks, unsigned *want, size_t n)
 {
@@ -114,14 +119,17 @@ static bool wanted_numbers(const struct hunk *hunks, size_t n_hunks, unsigned *w
 
 /* What the compiler counts, branch by branch. */
 struct counter {
-	long delta;    /* its number - the physical one of the new text */
-	bool unsure;   /* a directive may have been skipped along with a branch */
-	km_vec(struct branch { long delta; bool told; }) open;
+	long delta;  /* its number - the physical one of the new text */
+	bool unsure; /* a directive may have been skipped along with a branch */
+	km_vec(struct branch {
+		long delta;
+		bool told;
+	}) open;
 };
 
 static void at_condition(struct counter *c, char what)
 {
-	struct branch b = { .delta = c->delta };
+	struct branch b = {.delta = c->delta};
 
 	if (what == 'i') {
 		km_vec_push(&c->open, b);
@@ -147,8 +155,8 @@ static void tell(struct counter *c, km_str *out, unsigned number, unsigned line)
 
 static char *write_lines(const char *text, const struct line_state *s, const unsigned *want)
 {
-	struct counter c = { 0 };
-	km_str out = { 0 };
+	struct counter c = {0};
+	km_str out = {0};
 
 	for (unsigned l = 1; l <= s->n; l++) {
 		const char *end = strchrnul(text, '\n');
@@ -167,7 +175,7 @@ static char *write_lines(const char *text, const struct line_state *s, const uns
 
 char *lines_insert(const char *new_text, const struct hunk *hunks, size_t n_hunks)
 {
-	struct line_state s = { .n = count_lines(new_text) };
+	struct line_state s = {.n = count_lines(new_text)};
 	unsigned *want = km_calloc(s.n + 2, sizeof(*want));
 	char *out = NULL;
 

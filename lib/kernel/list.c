@@ -17,7 +17,7 @@ void km_kernel_list_free(km_kernel_list *l)
 /* version NULL: whatever version is known, or none yet. The entry stays valid until the next call. */
 static struct km_kernel_info *entry(km_kernel_list *l, const char *release, const char *version)
 {
-	struct km_kernel_info fresh = { 0 };
+	struct km_kernel_info fresh = {0};
 
 	for (size_t i = 0; i < l->n; i++) {
 		struct km_kernel_info *k = &l->at[i];
@@ -37,13 +37,14 @@ static struct km_kernel_info *entry(km_kernel_list *l, const char *release, cons
 	return &l->at[l->n - 1];
 }
 
-/* ---- apt ----------------------------------------------------------------------------------------------------------- */
+/* ---- apt -----------------------------------------------------------------------------------------------------------
+ */
 static bool is_offer(const char *name, const char *prefix)
 {
 	size_t n = strlen(prefix);
 
-	return km_starts(name, prefix) && name[n] >= '0' && name[n] <= '9' && !km_ends(name, "-dbg") && !km_ends(name, "-unsigned") &&
-	       !km_ends(name, "-common") && !km_ends(name, "-common-rt");
+	return km_starts(name, prefix) && name[n] >= '0' && name[n] <= '9' && !km_ends(name, "-dbg") &&
+	       !km_ends(name, "-unsigned") && !km_ends(name, "-common") && !km_ends(name, "-common-rt");
 }
 
 static bool has_parts(const package_list *known, const struct package *image)
@@ -52,9 +53,11 @@ static bool has_parts(const package_list *known, const struct package *image)
 	KM_AUTOFREE char *source = NULL;
 	unsigned major, minor, patch;
 
-	if (!image->architecture || strcmp(image->architecture, "amd64") || sscanf(image->version, "%u.%u", &major, &minor) != 2)
+	if (!image->architecture || strcmp(image->architecture, "amd64") ||
+	    sscanf(image->version, "%u.%u", &major, &minor) != 2)
 		return false;
-	if (sscanf(image->name, "linux-image-%u.%u.%u", &major, &minor, &patch) != 3) /* only depends on the newest of a series */
+	if (sscanf(image->name, "linux-image-%u.%u.%u", &major, &minor, &patch) !=
+	    3) /* only depends on the newest of a series */
 		return false;
 	source = km_printf("linux-source-%u.%u", major, minor);
 	return package_find(known, headers, image->version) && package_find(known, source, image->version);
@@ -62,10 +65,10 @@ static bool has_parts(const package_list *known, const struct package *image)
 
 static km_error *list_offered(km_kernel_list *l)
 {
-	static const char *const prefixes[] = { "linux-image-", "linux-headers-", "linux-source-" };
-	KM_CLEANUP(package_list_free) package_list known = { 0 };
-	KM_CLEANUP(km_strv_free) km_strv names = { 0 };
-	km_strv wanted = { 0 };
+	static const char *const prefixes[] = {"linux-image-", "linux-headers-", "linux-source-"};
+	KM_CLEANUP(package_list_free) package_list known = {0};
+	KM_CLEANUP(km_strv_free) km_strv names = {0};
+	km_strv wanted = {0};
 	km_error *err;
 
 	for (size_t i = 0; i < KM_COUNT(prefixes); i++)
@@ -82,12 +85,13 @@ static km_error *list_offered(km_kernel_list *l)
 	return err;
 }
 
-/* ---- the machine --------------------------------------------------------------------------------------------------- */
+/* ---- the machine ---------------------------------------------------------------------------------------------------
+ */
 static km_error *list_cached(km_kernel_list *l)
 {
 	KM_AUTOFREE char *cache = NULL;
 	KM_AUTOFREE char *kernels = NULL;
-	KM_CLEANUP(km_strv_free) km_strv names = { 0 };
+	KM_CLEANUP(km_strv_free) km_strv names = {0};
 
 	KM_TRY(km_cache_dir(&cache));
 	kernels = km_path(cache, "kernels");
@@ -110,7 +114,7 @@ static km_error *list_cached(km_kernel_list *l)
 
 static void list_installed(km_kernel_list *l)
 {
-	KM_CLEANUP(km_strv_free) km_strv names = { 0 };
+	KM_CLEANUP(km_strv_free) km_strv names = {0};
 	static const char prefix[] = "vmlinuz-";
 
 	if (km_is_dir("/boot"))
@@ -136,7 +140,7 @@ static int newest_last(const void *a, const void *b)
 
 km_error *km_kernels_list(km_kernel_list *ret)
 {
-	KM_CLEANUP(km_kernel_list_free) km_kernel_list l = { 0 };
+	KM_CLEANUP(km_kernel_list_free) km_kernel_list l = {0};
 	struct utsname u;
 	km_error *err = list_offered(&l);
 
@@ -155,6 +159,6 @@ km_error *km_kernels_list(km_kernel_list *ret)
 	if (l.n)
 		qsort(l.at, l.n, sizeof(*l.at), newest_last);
 	*ret = l;
-	l = (km_kernel_list){ 0 };
+	l = (km_kernel_list){0};
 	return NULL;
 }

@@ -9,16 +9,17 @@ void location_end(struct location *l)
 	package_list_free(&l->known);
 }
 
-/* "linux-image-6.1.0-50-cloud-amd64" → true; the packages with debug symbols, unsigned images and templates do not count. */
+/* "linux-image-6.1.0-50-cloud-amd64" → true; the packages with debug symbols, unsigned images and templates do not
+ * count. */
 static bool is_image(const char *package)
 {
-	return km_starts(package, "linux-image-") && package[12] >= '0' && package[12] <= '9' && !km_ends(package, "-dbg") &&
-	       !km_ends(package, "-unsigned") && !km_ends(package, "-signed-template");
+	return km_starts(package, "linux-image-") && package[12] >= '0' && package[12] <= '9' &&
+	       !km_ends(package, "-dbg") && !km_ends(package, "-unsigned") && !km_ends(package, "-signed-template");
 }
 
 static km_error *unknown(const char *release, const km_strv *names)
 {
-	km_vec(const char *) releases = { 0 };
+	km_vec(const char *) releases = {0};
 	const char *near;
 	km_error *err;
 
@@ -28,20 +29,23 @@ static km_error *unknown(const char *release, const km_strv *names)
 	near = km_nearest(release, releases.at, releases.n);
 	err = km_error_new(KM_ENV, "no package for kernel %s is known", release);
 	if (!releases.n)
-		err = km_error_hint(err, "apt knows no kernel at all: run `apt-get update` as root; packages that you have can be used "
-				    "with --debs DIR");
+		err = km_error_hint(
+			err,
+			"apt knows no kernel at all: run `apt-get update` as root; packages that you have can be used "
+			"with --debs DIR");
 	else if (near)
 		err = km_error_hint(err, "did you mean %s? `kmend kernels` lists all", near);
 	else
-		err = km_error_hint(err, "`kmend kernels` lists those that can be built for; `apt-get update` may know more; for a "
-				    "kernel of your own use --source, --config, --vmlinux and --symvers");
+		err = km_error_hint(
+			err, "`kmend kernels` lists those that can be built for; `apt-get update` may know more; for a "
+			     "kernel of your own use --source, --config, --vmlinux and --symvers");
 	km_vec_free(&releases);
 	return err;
 }
 
 static km_error *no_image(const struct location *l, const char *release)
 {
-	KM_CLEANUP(km_strv_free) km_strv names = { 0 };
+	KM_CLEANUP(km_strv_free) km_strv names = {0};
 
 	if (l->from_files)
 		for (size_t i = 0; i < l->known.n; i++)
@@ -53,16 +57,17 @@ static km_error *no_image(const struct location *l, const char *release)
 
 static km_error *part_missing(const struct location *l, const char *name)
 {
-	km_error *err = km_error_new(KM_ENV, "kernel %s %s: package %s of that version is not %s", l->release, l->version, name,
-				     l->from_files ? "in the directory" : "offered by apt");
+	km_error *err = km_error_new(KM_ENV, "kernel %s %s: package %s of that version is not %s", l->release,
+				     l->version, name, l->from_files ? "in the directory" : "offered by apt");
 
-	return km_error_hint(err, "the archive keeps only some versions; packages that you have can be used with --debs DIR");
+	return km_error_hint(
+		err, "the archive keeps only some versions; packages that you have can be used with --debs DIR");
 }
 
 /* Reads into l->known what is said of this name, unless it is there, or all came from files. */
 static km_error *learn(struct location *l, const char *name)
 {
-	KM_CLEANUP(km_strv_free) km_strv names = { 0 };
+	KM_CLEANUP(km_strv_free) km_strv names = {0};
 
 	if (l->from_files || package_find(&l->known, name, NULL))
 		return NULL;
@@ -73,7 +78,7 @@ static km_error *learn(struct location *l, const char *name)
 /* All that a release of Debian's usual form leads to, at once: each question to apt costs half a second. */
 static km_error *learn_usual(struct location *l, const char *release)
 {
-	KM_CLEANUP(km_strv_free) km_strv names = { 0 };
+	KM_CLEANUP(km_strv_free) km_strv names = {0};
 	unsigned major, minor;
 
 	if (l->from_files)
@@ -87,7 +92,8 @@ static km_error *learn_usual(struct location *l, const char *release)
 	return apt_show(&names, &l->known);
 }
 
-/* The tools that were built along with the kernel where they are still offered, else the newest ones, which serve all of a series. */
+/* The tools that were built along with the kernel where they are still offered, else the newest ones, which serve all
+ * of a series. */
 static const struct package *find_kbuild(const struct location *l, const char *name)
 {
 	const struct package *exact = package_find(&l->known, name, l->version);
@@ -100,11 +106,12 @@ static km_error *find_parts(struct location *l)
 	KM_AUTOFREE char *headers = km_printf("linux-headers-%s", l->release);
 	KM_AUTOFREE char *source = NULL;
 	KM_AUTOFREE char *kbuild = NULL;
-	const struct package *part[N_PARTS] = { 0 };
+	const struct package *part[N_PARTS] = {0};
 	unsigned major, minor;
 
 	if (sscanf(l->version, "%u.%u", &major, &minor) != 2)
-		return km_error_new(KM_INPUT, "the image's version %s does not begin with a kernel version", l->version);
+		return km_error_new(KM_INPUT, "the image's version %s does not begin with a kernel version",
+				    l->version);
 	source = km_printf("linux-source-%u.%u", major, minor);
 	KM_TRY(learn(l, headers));
 	KM_TRY(learn(l, source));
@@ -129,7 +136,7 @@ static km_error *find_parts(struct location *l)
 
 km_error *locate(const char *release, const char *version, const char *debs, struct location *ret)
 {
-	KM_CLEANUP(location_end) struct location l = { .from_files = debs };
+	KM_CLEANUP(location_end) struct location l = {.from_files = debs};
 	KM_AUTOFREE char *image = km_printf("linux-image-%s", release);
 	KM_AUTOFREE char *unsigned_image = km_printf("linux-image-%s-unsigned", release);
 	const struct package *p;
@@ -141,8 +148,9 @@ km_error *locate(const char *release, const char *version, const char *debs, str
 	if (!p && debs)
 		p = package_find(&l.known, unsigned_image, version);
 	if (!p && version && package_find(&l.known, image, NULL))
-		return km_error_hint(km_error_new(KM_ENV, "kernel %s is not offered in version %s any more", release, version),
-				     "the newest that is: %s", package_find(&l.known, image, NULL)->version);
+		return km_error_hint(
+			km_error_new(KM_ENV, "kernel %s is not offered in version %s any more", release, version),
+			"the newest that is: %s", package_find(&l.known, image, NULL)->version);
 	if (!p)
 		return no_image(&l, release);
 	l.release = km_strdup(release);
@@ -151,6 +159,6 @@ km_error *locate(const char *release, const char *version, const char *debs, str
 	KM_TRY(find_parts(&l));
 	l.part[PART_IMAGE] = *package_find(&l.known, image, l.version);
 	*ret = l;
-	l = (struct location){ 0 };
+	l = (struct location){0};
 	return NULL;
 }

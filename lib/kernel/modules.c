@@ -78,7 +78,7 @@ km_error *km_kernel_modules(km_kernel *k, km_strv *ret)
 
 static km_error *no_module(const km_kernel *k, const km_map *paths, const char *name)
 {
-	km_vec(const char *) names = { 0 };
+	km_vec(const char *) names = {0};
 	const char *near;
 	km_error *err;
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A change inside named macros and functions of a header can be seen only by units that mention such a name, or the name of a macro or
- * inline function, in a header, that mentions it, and so on. Anything that is not surely so keeps all units: a change of a type, a
- * use of a name outside of functions, too many names. A name that ## puts together counts as mentioned by what holds its two parts.
+ * A change inside named macros and functions of a header can be seen only by units that mention such a name, or the
+ * name of a macro or inline function, in a header, that mentions it, and so on. Anything that is not surely so keeps
+ * all units: a change of a type, a use of a name outside of functions, too many names. A name that ## puts together
+ * counts as mentioned by what holds its two parts.
  */
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -16,8 +17,9 @@ enum { MAX_NAMES = 400 };
 struct names {
 	km_map *all;
 	km_map *prefixes, *suffixes; /* of them, without the names themselves */
-	uint64_t lengths[256];       /* of all words in the three maps, by first byte: a bit for each length, 63 and more share one */
-	km_strv hot;                 /* files that use a name where every unit that includes them compiles the use */
+	uint64_t lengths[256]; /* of all words in the three maps, by first byte: a bit for each length, 63 and more
+				  share one */
+	km_strv hot;	       /* files that use a name where every unit that includes them compiles the use */
 	bool gave_up;
 };
 
@@ -28,7 +30,7 @@ struct text {
 
 static struct text text_map(const char *path)
 {
-	struct text t = { 0 };
+	struct text t = {0};
 	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	void *p = MAP_FAILED;
@@ -36,7 +38,7 @@ static struct text text_map(const char *path)
 	if (fd >= 0 && !fstat(fd, &st) && st.st_size)
 		p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (p != MAP_FAILED)
-		t = (struct text){ p, (size_t)st.st_size };
+		t = (struct text){p, (size_t)st.st_size};
 	km_closep(&fd);
 	return t;
 }
@@ -47,7 +49,8 @@ static void text_unmap(struct text *t)
 		munmap((void *)t->at, t->n);
 }
 
-/* ---- names --------------------------------------------------------------------------------------------------------- */
+/* ---- names ---------------------------------------------------------------------------------------------------------
+ */
 static uint64_t length_bit(size_t n)
 {
 	return 1ULL << (n < 63 ? n : 63);
@@ -80,8 +83,9 @@ static bool is_word(char c)
 typedef bool word_seen(void *ctx, const char *word, size_t at); /* true: enough */
 
 /*
- * Every identifier of a text that could be one of the words looked for, comments and strings included: more is mentioned than is
- * used, never less. Hundreds of megabytes pass here, so what cannot be meant by its first byte and length is not looked up.
+ * Every identifier of a text that could be one of the words looked for, comments and strings included: more is
+ * mentioned than is used, never less. Hundreds of megabytes pass here, so what cannot be meant by its first byte and
+ * length is not looked up.
  */
 static void each_word(const struct names *s, struct text t, word_seen *seen, void *ctx)
 {
@@ -102,7 +106,8 @@ static void each_word(const struct names *s, struct text t, word_seen *seen, voi
 	}
 }
 
-/* ---- ## ------------------------------------------------------------------------------------------------------------ */
+/* ---- ## ------------------------------------------------------------------------------------------------------------
+ */
 /* The literal word beside a ## at `at`, when it is a part of a name. */
 static bool pastes_part(const struct names *s, struct text t, size_t at)
 {
@@ -120,10 +125,12 @@ static bool pastes_part(const struct names *s, struct text t, size_t at)
 	for (end = right; end < t.n && is_word(t.at[end]);)
 		end++;
 	after = km_strndup(t.at + right, end - right);
-	return (strlen(before) >= 3 && km_map_has(s->prefixes, before)) || (strlen(after) >= 3 && km_map_has(s->suffixes, after));
+	return (strlen(before) >= 3 && km_map_has(s->prefixes, before)) ||
+	       (strlen(after) >= 3 && km_map_has(s->suffixes, after));
 }
 
-/* ---- headers ------------------------------------------------------------------------------------------------------- */
+/* ---- headers -------------------------------------------------------------------------------------------------------
+ */
 struct mention {
 	const struct names *names;
 	struct text text;
@@ -157,7 +164,8 @@ static unsigned line_of(struct text t, size_t at)
 	return line;
 }
 
-/* What it means for the set that this definition mentions a name. True: every unit that includes the file has the use. */
+/* What it means for the set that this definition mentions a name. True: every unit that includes the file has the use.
+ */
 static bool take_mention(struct names *s, const struct definition *d)
 {
 	if (d->kind == DEF_DECLARATION)
@@ -171,7 +179,7 @@ static bool take_mention(struct names *s, const struct definition *d)
 
 static void mention_in_header(struct names *s, const char *path, struct mention *m)
 {
-	KM_CLEANUP(definition_list_free) definition_list defs = { 0 };
+	KM_CLEANUP(definition_list_free) definition_list defs = {0};
 	KM_AUTOFREE char *text = km_strndup(m->text.at, m->text.n);
 	bool hot = false;
 
@@ -190,7 +198,7 @@ static void mention_in_header(struct names *s, const char *path, struct mention 
 static void look_into(struct names *s, const char *tree, const char *header)
 {
 	KM_AUTOFREE char *path = km_path(tree, header);
-	struct mention m = { .names = s, .text = text_map(path) };
+	struct mention m = {.names = s, .text = text_map(path)};
 
 	each_word(s, m.text, mention_word, &m);
 	mention_pastes(&m);
@@ -215,7 +223,8 @@ static void grow(struct names *s, const char *tree, const include_graph *g, cons
 	} while (km_map_count(s->all) > before && !s->gave_up);
 }
 
-/* ---- units --------------------------------------------------------------------------------------------------------- */
+/* ---- units ---------------------------------------------------------------------------------------------------------
+ */
 struct unit_words {
 	const struct names *names;
 	km_map *prefixes, *suffixes; /* that occur */
@@ -246,7 +255,8 @@ static bool has_parts(const struct unit_words *u)
 			KM_AUTOFREE char *prefix = km_strndup(name, k);
 
 			if (km_map_has(u->prefixes, prefix) &&
-			    (km_map_has(u->suffixes, name + k) || (name[k] == '_' && km_map_has(u->suffixes, name + k + 1))))
+			    (km_map_has(u->suffixes, name + k) ||
+			     (name[k] == '_' && km_map_has(u->suffixes, name + k + 1))))
 				return true;
 		}
 	}
@@ -256,7 +266,7 @@ static bool has_parts(const struct unit_words *u)
 static bool unit_mentions(const struct names *s, const char *tree, const char *path)
 {
 	KM_AUTOFREE char *full = km_path(tree, path);
-	struct unit_words u = { .names = s, .prefixes = km_map_create(), .suffixes = km_map_create() };
+	struct unit_words u = {.names = s, .prefixes = km_map_create(), .suffixes = km_map_create()};
 	struct text t = text_map(full);
 	bool mentioned;
 
@@ -268,7 +278,8 @@ static bool unit_mentions(const struct names *s, const char *tree, const char *p
 	return mentioned;
 }
 
-/* ---- the change ---------------------------------------------------------------------------------------------------- */
+/* ---- the change ----------------------------------------------------------------------------------------------------
+ */
 /* Names of what the changed lines of one side lie in. False when some lie in what has no such name. */
 static bool names_of_lines(struct names *s, const definition_list *defs, unsigned at, unsigned n)
 {
@@ -287,9 +298,9 @@ static bool names_of_lines(struct names *s, const definition_list *defs, unsigne
 
 static km_error *names_of_change(km_work *w, const struct changed_file *header, struct names *s)
 {
-	KM_CLEANUP(definition_list_free) definition_list old_defs = { 0 };
-	KM_CLEANUP(definition_list_free) definition_list new_defs = { 0 };
-	hunk_list hunks = { 0 };
+	KM_CLEANUP(definition_list_free) definition_list old_defs = {0};
+	KM_CLEANUP(definition_list_free) definition_list new_defs = {0};
+	hunk_list hunks = {0};
 
 	KM_TRY(hunks_between(w->scratch, header->old_text, header->new_text, &hunks));
 	definitions_of(header->old_text, &old_defs);
@@ -307,17 +318,18 @@ static km_error *names_of_change(km_work *w, const struct changed_file *header, 
 static void keep_those_that_mention(const struct names *s, const char *tree, const include_graph *g, km_strv *files)
 {
 	km_map *hot = km_map_create();
-	km_strv kept = { 0 };
+	km_strv kept = {0};
 
 	for (size_t i = 0; i < s->hot.n; i++) {
-		KM_CLEANUP(km_strv_free) km_strv reached = { 0 };
+		KM_CLEANUP(km_strv_free) km_strv reached = {0};
 
 		include_graph_reach(g, s->hot.at[i], &reached);
 		for (size_t j = 0; j < reached.n; j++)
 			km_map_put(hot, reached.at[j], hot);
 	}
 	for (size_t i = 0; i < files->n; i++)
-		if (km_ends(files->at[i], ".c") && (km_map_has(hot, files->at[i]) || unit_mentions(s, tree, files->at[i])))
+		if (km_ends(files->at[i], ".c") &&
+		    (km_map_has(hot, files->at[i]) || unit_mentions(s, tree, files->at[i])))
 			km_strv_push(&kept, files->at[i]);
 	km_strv_free(files);
 	*files = kept;
@@ -326,8 +338,8 @@ static void keep_those_that_mention(const struct names *s, const char *tree, con
 
 km_error *narrow(km_work *w, const struct changed_file *header, const include_graph *g, km_strv *files)
 {
-	struct names s = { .all = km_map_create(), .prefixes = km_map_create(), .suffixes = km_map_create() };
-	KM_CLEANUP(km_strv_free) km_strv headers = { 0 };
+	struct names s = {.all = km_map_create(), .prefixes = km_map_create(), .suffixes = km_map_create()};
+	KM_CLEANUP(km_strv_free) km_strv headers = {0};
 	km_error *err = NULL;
 
 	if (header && header->old_text && header->new_text) {

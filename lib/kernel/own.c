@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A kernel that the user built: a copy of the tree, configured and prepared by its own makefiles. The tree itself is only read. */
+/* A kernel that the user built: a copy of the tree, configured and prepared by its own makefiles. The tree itself is
+ * only read. */
 #include <errno.h>
 #include <fts.h>
 #include <sys/stat.h>
 
 #include "prepared.h"
 
-/* ---- the id -------------------------------------------------------------------------------------------------------- */
+/* ---- the id --------------------------------------------------------------------------------------------------------
+ */
 static int by_name(const FTSENT **a, const FTSENT **b)
 {
 	return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
-/* Names, sizes and times of all files: reading 1.3 GB to find out that nothing changed would cost more than the build. */
+/* Names, sizes and times of all files: reading 1.3 GB to find out that nothing changed would cost more than the build.
+ */
 static km_error *hash_tree(km_sha256 *h, const char *tree)
 {
-	char *const roots[] = { (char *)tree, NULL };
+	char *const roots[] = {(char *)tree, NULL};
 	FTS *fts = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
 	FTSENT *e;
 
@@ -53,7 +56,8 @@ static km_error *check_source(const struct km_kernel_source *src)
 	KM_TRY(need(src->vmlinux, "--vmlinux FILE", "the image that runs, a vmlinux or a bzImage"));
 	KM_TRY(need(src->symvers, "--symvers FILE", "the Module.symvers of that build"));
 	if (!km_exists(makefile))
-		return km_error_new(KM_INPUT, "%s is no kernel source tree: it has no scripts/Makefile.build", src->source);
+		return km_error_new(KM_INPUT, "%s is no kernel source tree: it has no scripts/Makefile.build",
+				    src->source);
 	if (src->modules && !km_is_dir(src->modules))
 		return km_error_new(KM_ENV, "%s is no directory", src->modules);
 	return NULL;
@@ -61,7 +65,7 @@ static km_error *check_source(const struct km_kernel_source *src)
 
 km_error *own_hash(const struct km_kernel_source *src, char out[static KM_SHA256_HEX])
 {
-	const char *files[] = { src->config, src->symvers, src->vmlinux };
+	const char *files[] = {src->config, src->symvers, src->vmlinux};
 	uint8_t sum[KM_SHA256_LEN];
 	km_error *err = NULL;
 	km_sha256 *h;
@@ -88,12 +92,13 @@ km_error *own_hash(const struct km_kernel_source *src, char out[static KM_SHA256
 	return err;
 }
 
-/* ---- the copy ------------------------------------------------------------------------------------------------------ */
+/* ---- the copy ------------------------------------------------------------------------------------------------------
+ */
 static km_error *copy_tree(const char *from, const char *to)
 {
-	KM_CLEANUP(km_strv_free) km_strv names = { 0 };
-	KM_CLEANUP(km_strv_free) km_strv args = { 0 };
-	struct km_cmd cmd = { 0 };
+	KM_CLEANUP(km_strv_free) km_strv names = {0};
+	KM_CLEANUP(km_strv_free) km_strv args = {0};
+	struct km_cmd cmd = {0};
 
 	KM_TRY(km_listdir(from, &names));
 	KM_TRY(km_mkdirs(to));
@@ -110,10 +115,11 @@ static km_error *copy_tree(const char *from, const char *to)
 	return km_run_ok(&cmd, NULL);
 }
 
-static km_error *run_make(const char *tree, const char *release, const char *compiler, const char *goal, const char *goal2)
+static km_error *run_make(const char *tree, const char *release, const char *compiler, const char *goal,
+			  const char *goal2)
 {
-	KM_CLEANUP(km_strv_free) km_strv args = { 0 };
-	struct km_cmd cmd = { .dir = tree };
+	KM_CLEANUP(km_strv_free) km_strv args = {0};
+	struct km_cmd cmd = {.dir = tree};
 
 	km_strv_push(&args, "make");
 	km_strv_push(&args, "-s");
@@ -128,7 +134,8 @@ static km_error *run_make(const char *tree, const char *release, const char *com
 	return km_run_ok(&cmd, NULL);
 }
 
-/* Objects and generated files of the user's builds go: they may be of another configuration, and make writes over some in place. */
+/* Objects and generated files of the user's builds go: they may be of another configuration, and make writes over some
+ * in place. */
 static km_error *clean(const char *tree, const char *release, const char *compiler)
 {
 	KM_AUTOFREE char *generated = km_path(tree, "include/generated");
@@ -147,8 +154,9 @@ static km_error *configure(const struct km_kernel_source *src, const char *tree,
 	KM_TRY(km_file_read(src->config, &text, &size));
 	r->compiler_text = config_string((char *)text, "CONFIG_CC_VERSION_TEXT");
 	if (!r->compiler_text)
-		return km_error_hint(km_error_new(KM_INPUT, "%s names no compiler (CONFIG_CC_VERSION_TEXT)", src->config),
-				     "it must be the .config that the kernel was built with");
+		return km_error_hint(
+			km_error_new(KM_INPUT, "%s names no compiler (CONFIG_CC_VERSION_TEXT)", src->config),
+			"it must be the .config that the kernel was built with");
 	KM_TRY(compiler_find(r->compiler_text, &r->compiler));
 	KM_TRY(clean(tree, release, r->compiler));
 	KM_TRY(km_file_copy(src->config, config));
@@ -157,10 +165,12 @@ static km_error *configure(const struct km_kernel_source *src, const char *tree,
 	return km_file_copy(src->symvers, symvers);
 }
 
-km_error *prepare_own(const struct km_kernel_source *src, const char *release, const char *dir, km_stages *stages, struct recipe *ret)
+km_error *prepare_own(const struct km_kernel_source *src, const char *release, const char *dir, km_stages *stages,
+		      struct recipe *ret)
 {
-	KM_CLEANUP(recipe_end) struct recipe r = { .release = km_strdup(release), .version = km_strdup("own"),
-						   .image = km_strdup("image/vmlinux") };
+	KM_CLEANUP(recipe_end)
+	struct recipe r = {
+		.release = km_strdup(release), .version = km_strdup("own"), .image = km_strdup("image/vmlinux")};
 	KM_AUTOFREE char *tree = km_path(dir, "tree");
 	KM_AUTOFREE char *image_dir = km_path(dir, "image");
 	KM_AUTOFREE char *image = km_path(dir, r.image);
@@ -177,6 +187,6 @@ km_error *prepare_own(const struct km_kernel_source *src, const char *release, c
 	r.module_dir = src->modules ? realpath(src->modules, NULL) : NULL;
 	KM_TRY(kbuild_capture(tree, release, r.compiler, env));
 	*ret = r;
-	r = (struct recipe){ 0 };
+	r = (struct recipe){0};
 	return NULL;
 }

@@ -97,9 +97,12 @@ int version_compare(const char *a, const char *b)
 
 static void set_field(struct package *p, const char *line, const char *end)
 {
-	const struct { const char *name; char **to; } fields[] = {
-		{ "Package:", &p->name }, { "Version:", &p->version }, { "Architecture:", &p->architecture },
-		{ "Depends:", &p->depends }, { "SHA256:", &p->sha256 }, { "Filename:", &p->file },
+	const struct {
+		const char *name;
+		char **to;
+	} fields[] = {
+		{"Package:", &p->name},	   {"Version:", &p->version}, {"Architecture:", &p->architecture},
+		{"Depends:", &p->depends}, {"SHA256:", &p->sha256},   {"Filename:", &p->file},
 	};
 
 	for (size_t i = 0; i < KM_COUNT(fields); i++) {
@@ -124,12 +127,12 @@ static void package_done(struct package *p, package_list *ret)
 		km_vec_push(ret, *p);
 	else
 		package_free(p);
-	*p = (struct package){ 0 };
+	*p = (struct package){0};
 }
 
 void packages_parse(const char *text, package_list *ret)
 {
-	struct package p = { 0 };
+	struct package p = {0};
 
 	while (*text) {
 		const char *end = strchrnul(text, '\n');

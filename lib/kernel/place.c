@@ -10,7 +10,7 @@ void kbuild_place_end(struct kbuild_place *p)
 {
 	free(p->cflags);
 	free(p->aflags);
-	*p = (struct kbuild_place){ 0 };
+	*p = (struct kbuild_place){0};
 }
 
 static bool builds(const struct kbuild_dir *d, const char *source)
@@ -28,7 +28,8 @@ static char *parent(const char *path)
 	return slash ? km_strndup(path, (size_t)(slash - path)) : km_strdup(".");
 }
 
-/* ---- the way down from the top ------------------------------------------------------------------------------------- */
+/* ---- the way down from the top -------------------------------------------------------------------------------------
+ */
 struct way {
 	km_str cflags, aflags;
 	bool reached, only_modules;
@@ -45,7 +46,8 @@ void way_free(void *p)
 
 static km_error *descend(km_kernel *k, const char *dir, const struct way **ret);
 
-/* One directory above: does it name dir? It is asked only when Kbuild comes there, for its Makefile may not be readable alone else. */
+/* One directory above: does it name dir? It is asked only when Kbuild comes there, for its Makefile may not be readable
+ * alone else. */
 static km_error *step_from(km_kernel *k, const char *above, const char *dir, struct way *way)
 {
 	const struct kbuild_dir *d;
@@ -116,7 +118,8 @@ static km_error *reached_dir(km_kernel *k, const char *dir, const struct kbuild_
 	return way->reached ? kbuild_dir_get(k, dir, ret) : NULL;
 }
 
-/* ---- Makefiles that build files of other directories --------------------------------------------------------------- */
+/* ---- Makefiles that build files of other directories ---------------------------------------------------------------
+ */
 /* arch/x86/kvm/Makefile builds virt/kvm/kvm_main.c. Such files have ".." or $(srctree) in a Makefile. */
 static bool reaches_out(const char *path)
 {
@@ -136,7 +139,7 @@ static bool reaches_out(const char *path)
 static void find_reaching_out(const km_kernel *k, const char *top, km_strv *ret)
 {
 	KM_AUTOFREE char *root = km_path(k->tree, top);
-	char *const roots[] = { root, NULL };
+	char *const roots[] = {root, NULL};
 	FTS *fts = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_NOSTAT, NULL);
 	FTSENT *e;
 
@@ -155,8 +158,8 @@ static void find_reaching_out(const km_kernel *k, const char *top, km_strv *ret)
 
 static const km_strv *reaching_out(km_kernel *k)
 {
-	static const char *const tops[] = { "arch/x86", "block", "crypto", "drivers", "fs", "io_uring", "ipc", "kernel", "lib", "mm",
-					    "net", "security", "sound", "virt" };
+	static const char *const tops[] = {"arch/x86", "block", "crypto", "drivers", "fs",	 "io_uring", "ipc",
+					   "kernel",   "lib",	"mm",	  "net",     "security", "sound",    "virt"};
 	struct kernel_priv *priv = k->priv;
 
 	pthread_mutex_lock(&priv->lock);
@@ -169,7 +172,7 @@ static const km_strv *reaching_out(km_kernel *k)
 
 static bool mentions(const km_kernel *k, const char *dir, const char *word)
 {
-	static const char *const names[] = { "Kbuild", "Makefile" };
+	static const char *const names[] = {"Kbuild", "Makefile"};
 	bool found = false;
 
 	for (size_t i = 0; i < KM_COUNT(names) && !found; i++) {
@@ -185,7 +188,8 @@ static bool mentions(const km_kernel *k, const char *dir, const char *word)
 	return found;
 }
 
-/* Whether the foreign Makefile names a directory of the path: the last one, or one above it for …/display/dc/core/x.c. */
+/* Whether the foreign Makefile names a directory of the path: the last one, or one above it (display for
+ * display/dc/x.c). */
 static bool may_build(const km_kernel *k, const char *dir, const char *source)
 {
 	char *at = parent(source);
@@ -242,7 +246,8 @@ static km_error *find_builder(km_kernel *k, const char *source, const struct kbu
 	return find_foreign(k, source, ret);
 }
 
-/* ---- why not ------------------------------------------------------------------------------------------------------- */
+/* ---- why not -------------------------------------------------------------------------------------------------------
+ */
 static bool config_has(const km_kernel *k, const char *symbol)
 {
 	KM_AUTOFREE char *path = km_path(k->tree, ".config");
@@ -266,8 +271,9 @@ static char *symbol_of_line(const km_kernel *k, const char *line, const char *ob
 	size_t n = strlen(object);
 	char *symbol;
 
-	while ((name = strstr(name, object)) && ((name > text && !isspace((unsigned char)name[-1]) && name[-1] != '=') ||
-						  (name[n] && !isspace((unsigned char)name[n]))))
+	while ((name = strstr(name, object)) &&
+	       ((name > text && !isspace((unsigned char)name[-1]) && name[-1] != '=') ||
+		(name[n] && !isspace((unsigned char)name[n]))))
 		name += n;
 	if (!open || !name || name < open)
 		return NULL;
@@ -281,7 +287,7 @@ static char *symbol_of_line(const km_kernel *k, const char *line, const char *ob
 
 static char *symbol_that_is_off(const km_kernel *k, const char *dir, const char *object)
 {
-	static const char *const names[] = { "Kbuild", "Makefile" };
+	static const char *const names[] = {"Kbuild", "Makefile"};
 	char *symbol = NULL;
 
 	for (size_t i = 0; i < KM_COUNT(names) && !symbol; i++) {
@@ -356,7 +362,7 @@ km_error *kbuild_place_of(km_kernel *k, const char *source, struct kbuild_place 
 	const struct kbuild_dir *d;
 	const struct way *way;
 
-	*ret = (struct kbuild_place){ 0 };
+	*ret = (struct kbuild_place){0};
 	*reason = NULL;
 	KM_TRY(find_builder(k, source, &d));
 	if (!d) {
@@ -364,8 +370,9 @@ km_error *kbuild_place_of(km_kernel *k, const char *source, struct kbuild_place 
 		return NULL;
 	}
 	KM_TRY(way_to(k, d->dir, &way));
-	*ret = (struct kbuild_place){ .dir = d, .only_modules = way->only_modules,
-				      .cflags = km_strdup(way->cflags.at ? way->cflags.at : ""),
-				      .aflags = km_strdup(way->aflags.at ? way->aflags.at : "") };
+	*ret = (struct kbuild_place){.dir = d,
+				     .only_modules = way->only_modules,
+				     .cflags = km_strdup(way->cflags.at ? way->cflags.at : ""),
+				     .aflags = km_strdup(way->aflags.at ? way->aflags.at : "")};
 	return NULL;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A Debian kernel's tree, prepared without compiling anything: the source package holds the text, the headers package what the
- * configuration made of it (include/generated, auto.conf, module.lds, Module.symvers), and linux-kbuild the programs (objtool,
- * modpost, genksyms, fixdep).
+ * A Debian kernel's tree, prepared without compiling anything: the source package holds the text, the headers package
+ * what the configuration made of it (include/generated, auto.conf, module.lds, Module.symvers), and linux-kbuild the
+ * programs (objtool, modpost, genksyms, fixdep).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,8 +33,8 @@ char *config_string(const char *config_text, const char *symbol)
 
 static char *first_line_of_version(const char *compiler)
 {
-	char *const argv[] = { (char *)compiler, "--version", NULL };
-	struct km_cmd cmd = { .argv = argv, .timeout = 30 };
+	char *const argv[] = {(char *)compiler, "--version", NULL};
+	struct km_cmd cmd = {.argv = argv, .timeout = 30};
 	struct km_done done;
 	km_error *err = km_run(&cmd, &done);
 	char *line = err || done.status ? NULL : km_strndup(done.out, strcspn(done.out, "\n"));
@@ -56,7 +56,7 @@ static bool same_compiler(const char *line, const char *version_text)
 km_error *compiler_find(const char *version_text, char **ret)
 {
 	KM_AUTOFREE char *name = km_strndup(version_text, strcspn(version_text, " "));
-	const char *const candidates[] = { name, "gcc", "cc" };
+	const char *const candidates[] = {name, "gcc", "cc"};
 	KM_AUTOFREE char *found = NULL;
 	const char *allow = getenv("KMEND_ALLOW_COMPILER");
 
@@ -71,23 +71,27 @@ km_error *compiler_find(const char *version_text, char **ret)
 			found = km_strdup(line);
 	}
 	if (!found)
-		return km_error_hint(km_error_new(KM_ENV, "the kernel was built by %s, which is not installed", version_text),
-				     "apt-get install %s", name);
-	return km_error_hint(km_error_new(KM_ENV, "the kernel was built by %s, and this machine has %s", version_text, found),
-			     "install that version of %s; KMEND_ALLOW_COMPILER=1 tries with the one that is there (functions that it "
-			     "compiles otherwise are refused when they are matched with the image)", name);
+		return km_error_hint(
+			km_error_new(KM_ENV, "the kernel was built by %s, which is not installed", version_text),
+			"apt-get install %s", name);
+	return km_error_hint(
+		km_error_new(KM_ENV, "the kernel was built by %s, and this machine has %s", version_text, found),
+		"install that version of %s; KMEND_ALLOW_COMPILER=1 tries with the one that is there (functions that "
+		"it "
+		"compiles otherwise are refused when they are matched with the image)",
+		name);
 }
 
 static km_error *run(const char *const *argv)
 {
-	struct km_cmd cmd = { .argv = (char *const *)argv };
+	struct km_cmd cmd = {.argv = (char *const *)argv};
 
 	return km_run_ok(&cmd, NULL);
 }
 
 static km_error *unpack(const char *deb, const char *to)
 {
-	const char *const argv[] = { "dpkg-deb", "-x", deb, to, NULL };
+	const char *const argv[] = {"dpkg-deb", "-x", deb, to, NULL};
 
 	return run(argv);
 }
@@ -96,14 +100,15 @@ static km_error *unpack(const char *deb, const char *to)
 static km_error *unpack_source(const char *deb, const char *scratch, const char *tree)
 {
 	KM_AUTOFREE char *src = km_path(scratch, "usr/src");
-	KM_CLEANUP(km_strv_free) km_strv names = { 0 };
+	KM_CLEANUP(km_strv_free) km_strv names = {0};
 
 	KM_TRY(unpack(deb, scratch));
 	KM_TRY(km_listdir(src, &names));
 	KM_TRY(km_mkdirs(tree));
 	for (size_t i = 0; i < names.n; i++) {
 		KM_AUTOFREE char *tar = km_path(src, names.at[i]);
-		const char *const argv[] = { "tar", "-xJf", tar, "-C", tree, "--strip-components=1", "--no-same-owner", NULL };
+		const char *const argv[] = {"tar", "-xJf", tar, "-C", tree, "--strip-components=1", "--no-same-owner",
+					    NULL};
 
 		if (!km_ends(tar, ".tar.xz"))
 			continue;
@@ -117,7 +122,7 @@ static km_error *unpack_source(const char *deb, const char *scratch, const char 
 static km_error *overlay(const char *from, const char *to, bool over)
 {
 	KM_AUTOFREE char *all = km_printf("%s/.", from);
-	const char *const argv[] = { "cp", over ? "-aT" : "-anT", all, to, NULL };
+	const char *const argv[] = {"cp", over ? "-aT" : "-anT", all, to, NULL};
 
 	if (!km_is_dir(from))
 		return NULL;
@@ -135,7 +140,7 @@ static km_error *copy_into(const char *from_dir, const char *to_dir, const char 
 
 static km_error *overlay_headers(const char *scratch, const char *release, const char *tree)
 {
-	static const char *const dirs[] = { "include", "arch" }, *const files[] = { ".config", "Module.symvers" };
+	static const char *const dirs[] = {"include", "arch"}, *const files[] = {".config", "Module.symvers"};
 	KM_AUTOFREE char *headers = km_printf("%s/usr/src/linux-headers-%s", scratch, release);
 
 	for (size_t i = 0; i < KM_COUNT(dirs); i++) {
@@ -153,7 +158,7 @@ static km_error *overlay_headers(const char *scratch, const char *release, const
 static km_error *overlay_kbuild(const char *scratch, const char *tree)
 {
 	KM_AUTOFREE char *lib = km_path(scratch, "usr/lib");
-	KM_CLEANUP(km_strv_free) km_strv names = { 0 };
+	KM_CLEANUP(km_strv_free) km_strv names = {0};
 
 	KM_TRY(km_listdir(lib, &names));
 	for (size_t i = 0; i < names.n; i++) {
@@ -165,11 +170,12 @@ static km_error *overlay_kbuild(const char *scratch, const char *tree)
 	return km_error_new(KM_INPUT, "the linux-kbuild package holds no usr/lib/linux-kbuild-*");
 }
 
-/* Kbuild compares the configuration's time stamps, and would compile kconfig to make these files again were they not the newest. */
+/* Kbuild compares the configuration's time stamps, and would compile kconfig to make these files again were they not
+ * the newest. */
 static km_error *freshen(const char *tree)
 {
-	static const char *const names[] = { "include/config/auto.conf", "include/config/auto.conf.cmd",
-					     "include/generated/autoconf.h", "include/generated/rustc_cfg" };
+	static const char *const names[] = {"include/config/auto.conf", "include/config/auto.conf.cmd",
+					    "include/generated/autoconf.h", "include/generated/rustc_cfg"};
 
 	for (size_t i = 0; i < KM_COUNT(names); i++) {
 		KM_AUTOFREE char *path = km_path(tree, names[i]);
@@ -214,9 +220,10 @@ static km_error *settle_modules(const char *dir, struct recipe *r)
 	return NULL;
 }
 
-km_error *prepare_packages(const struct location *l, const char *debs, const char *dir, km_stages *stages, struct recipe *ret)
+km_error *prepare_packages(const struct location *l, const char *debs, const char *dir, km_stages *stages,
+			   struct recipe *ret)
 {
-	KM_CLEANUP(recipe_end) struct recipe r = { 0 };
+	KM_CLEANUP(recipe_end) struct recipe r = {0};
 	KM_AUTOFREE char *tree = km_path(dir, "tree");
 	KM_AUTOFREE char *image = km_path(dir, "image");
 	KM_AUTOFREE char *scratch = km_path(dir, "scratch");
@@ -247,6 +254,6 @@ km_error *prepare_packages(const struct location *l, const char *debs, const cha
 	KM_TRY(kbuild_capture(tree, l->release, r.compiler, env));
 	KM_TRY(km_remove_tree(scratch));
 	*ret = r;
-	r = (struct recipe){ 0 };
+	r = (struct recipe){0};
 	return NULL;
 }

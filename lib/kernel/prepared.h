@@ -39,7 +39,7 @@ struct location {
 	char *release, *version;
 	struct package part[N_PARTS]; /* borrowed from `known` */
 	package_list known;
-	bool from_files;              /* part[].file are paths */
+	bool from_files; /* part[].file are paths */
 };
 /* release may be "RELEASE=VERSION"; debs: a directory of .deb files instead of apt, or NULL. */
 KM_CHECKED km_error *locate(const char *release, const char *version, const char *debs, struct location *ret);
@@ -47,25 +47,28 @@ void location_end(struct location *l);
 
 /* ---- prepare.c, prepare_own.c: into an empty directory `dir` (the future kernels/<id>) ---- */
 struct recipe {
-	char *id, *release, *version, *compiler, *compiler_text, *image, *module_dir; /* image, module_dir: below dir or absolute */
+	char *id, *release, *version, *compiler, *compiler_text, *image,
+		*module_dir; /* image, module_dir: below dir or absolute */
 };
 void recipe_end(struct recipe *r);
 KM_CHECKED km_error *prepare_packages(const struct location *l, const char *debs, const char *dir, km_stages *stages,
 				      struct recipe *ret);
-KM_CHECKED km_error *prepare_own(const struct km_kernel_source *src, const char *release, const char *dir, km_stages *stages,
-				 struct recipe *ret);
+KM_CHECKED km_error *prepare_own(const struct km_kernel_source *src, const char *release, const char *dir,
+				 km_stages *stages, struct recipe *ret);
 /* The id of a user's own tree: a hash of its file list, config, symvers and image. */
 KM_CHECKED km_error *own_hash(const struct km_kernel_source *src, char out[static KM_SHA256_HEX]);
 /* The value of a quoted string in a .config file, or NULL. */
 char *config_string(const char *config_text, const char *symbol);
-/* Finds the compiler that CONFIG_CC_VERSION_TEXT names; another version is an error unless KMEND_ALLOW_COMPILER=1 is set. */
+/* Finds the compiler that CONFIG_CC_VERSION_TEXT names; another version is an error unless KMEND_ALLOW_COMPILER=1 is
+ * set. */
 KM_CHECKED km_error *compiler_find(const char *version_text, char **ret);
 
 /* ---- kbuild.c ---- */
 /* Runs the top Makefile of `tree` once and keeps in `to` the environment that it gives to scripts/Makefile.build. */
 KM_CHECKED km_error *kbuild_capture(const char *tree, const char *release, const char *compiler, const char *to);
 KM_CHECKED km_error *kbuild_env_read(const char *path, km_strv *ret);
-/* That environment with this tree's paths; name=value pairs of `extra` replace or append ("NAME+=text" appends to a value). */
+/* That environment with this tree's paths; name=value pairs of `extra` replace or append ("NAME+=text" appends to a
+ * value). */
 void kbuild_env(const km_kernel *k, const char *tree, const km_strv *extra, km_strv *ret);
 /* Runs `make ARGS` in the tree with it. A failing make is not an error here: look at done->status. */
 KM_CHECKED km_error *kbuild_run(const km_kernel *k, const char *tree, const km_strv *extra, const km_strv *args,
@@ -74,10 +77,10 @@ KM_CHECKED km_error *kbuild_run(const km_kernel *k, const char *tree, const km_s
 /* ---- the open kernel ---- */
 struct kernel_priv {
 	km_strv env;
-	km_map *module_paths; /* name → char * (owned) */
-	km_map *modules;      /* name → km_object * */
-	km_map *directories;  /* directory → struct kbuild_dir * */
-	km_map *ways;         /* directory → struct way *: how Kbuild comes there (place.c) */
+	km_map *module_paths;	  /* name → char * (owned) */
+	km_map *modules;	  /* name → km_object * */
+	km_map *directories;	  /* directory → struct kbuild_dir * */
+	km_map *ways;		  /* directory → struct way *: how Kbuild comes there (place.c) */
 	pthread_mutex_t way_lock; /* ways; taken before `lock` */
 	struct include_graph *graph;
 	km_strv reaching_out; /* directories whose Makefile builds files of other directories; read when first needed */
@@ -86,12 +89,15 @@ struct kernel_priv {
 };
 
 /* ---- directory.c: what Kbuild builds in a directory ---- */
-struct kbuild_part { char *target, *source, *object; bool builtin; }; /* target: as Kbuild names it, may have ".." in it */
+struct kbuild_part {
+	char *target, *source, *object;
+	bool builtin;
+}; /* target: as Kbuild names it, may have ".." in it */
 struct kbuild_dir {
 	char *dir;
 	km_vec(struct kbuild_part) parts;
 	km_strv below_y, below_m; /* directories it descends into */
-	char *cflags, *aflags;    /* subdir-ccflags-y, subdir-asflags-y */
+	char *cflags, *aflags;	  /* subdir-ccflags-y, subdir-asflags-y */
 };
 KM_CHECKED km_error *kbuild_dir_get(km_kernel *k, const char *dir, const struct kbuild_dir **ret);
 void kbuild_dir_free(struct kbuild_dir *d);
@@ -117,33 +123,43 @@ struct copy {
 /* Takes the first free copy of that kind ("" or "original-"), makes one where all are taken. Restores it first. */
 KM_CHECKED km_error *copy_open(const char *kernel_dir, const char *kind, struct copy *ret);
 void copy_close(struct copy *c);
-/* Replaces the file by new bytes (a new inode; never through the hard link), after its path is safe in the journal. NULL bytes: removes it. */
+/* Replaces the file by new bytes (a new inode; never through the hard link), after its path is safe in the journal.
+ * NULL bytes: removes it. */
 KM_CHECKED km_error *copy_replace(struct copy *c, const char *path, const void *bytes, size_t size);
 KM_CHECKED km_error *copy_restore(struct copy *c, const char *pristine);
 
 struct changed_file { /* one that a diff touched */
 	char *path;
 	char *old_text, *new_text; /* NULL: did not or does not exist */
-	char *lined;               /* new_text with #line directives; NULL when they are the same */
+	char *lined;		   /* new_text with #line directives; NULL when they are the same */
 };
 struct km_work {
 	km_kernel *kernel;
 	struct copy copy, original; /* original.tree is NULL until first needed */
 	char *scratch;
 	km_vec(struct changed_file) changed;
-	pthread_mutex_t lock;         /* original */
-	pthread_rwlock_t texts;       /* read: the files are as they should be compiled; write: they are being exchanged */
+	pthread_mutex_t lock;	/* original */
+	pthread_rwlock_t texts; /* read: the files are as they should be compiled; write: they are being exchanged */
 	pthread_mutex_t directory[16]; /* one Kbuild run in a directory of the original copy at a time; by hash */
 };
 KM_CHECKED km_error *work_original(struct km_work *w); /* opens w->original */
 
 /* ---- lex.c: enough of C's lexical rules for text ---- */
-enum lex_kind { LEX_END, LEX_NAME, LEX_NUMBER, LEX_STRING, LEX_CHAR, LEX_PUNCT, LEX_HASH, LEX_EOD }; /* HASH, EOD: around a directive */
+enum lex_kind {
+	LEX_END,
+	LEX_NAME,
+	LEX_NUMBER,
+	LEX_STRING,
+	LEX_CHAR,
+	LEX_PUNCT,
+	LEX_HASH,
+	LEX_EOD
+}; /* HASH, EOD: around a directive */
 struct lex {
 	const char *at, *end;
-	unsigned line;   /* of `at`, from 1 */
+	unsigned line; /* of `at`, from 1 */
 	bool line_start, directive;
-	bool *joined;    /* when not NULL: joined[n] is set for each line n that begins inside something (n <= lines) */
+	bool *joined; /* when not NULL: joined[n] is set for each line n that begins inside something (n <= lines) */
 };
 struct token {
 	enum lex_kind kind;
@@ -157,24 +173,28 @@ static inline bool token_is(const struct token *t, const char *s)
 {
 	return t->n == strlen(s) && !memcmp(t->at, s, t->n);
 }
-bool lex_same(const char *a, const char *b); /* the same tokens, whatever the blank space and comments; "# 12 "file"" markers do not count */
+bool lex_same(
+	const char *a,
+	const char *b); /* the same tokens, whatever the blank space and comments; "# 12 "file"" markers do not count */
 size_t count_lines(const char *text);
 
 /* ---- definitions.c: top-level definitions of a C text ---- */
 enum definition_kind { DEF_FUNCTION, DEF_MACRO, DEF_DECLARATION, DEF_OTHER, DEF_DIRECTIVE };
 struct definition {
 	enum definition_kind kind; /* DECLARATION: of one function or one extern object */
-	char *name;                /* "" where it has none that can be told */
+	char *name;		   /* "" where it has none that can be told */
 	unsigned first, last;
 	bool is_inline;
-	bool made_by_macro;        /* NAME(…) in capitals: the name is a guess */
+	bool made_by_macro; /* NAME(…) in capitals: the name is a guess */
 };
 typedef km_vec(struct definition) definition_list;
 void definitions_of(const char *text, definition_list *ret); /* in order; lines without a token lie in none */
 void definition_list_free(definition_list *l);
 
 /* ---- hunks.c, lines.c ---- */
-struct hunk { unsigned old_at, old_n, new_at, new_n; }; /* as diff -U0: with n = 0, `at` is the line before */
+struct hunk {
+	unsigned old_at, old_n, new_at, new_n;
+}; /* as diff -U0: with n = 0, `at` is the line before */
 typedef km_vec(struct hunk) hunk_list;
 /* By diff(1), through files in `scratch`. */
 KM_CHECKED km_error *hunks_between(const char *scratch, const char *old_text, const char *new_text, hunk_list *ret);
@@ -184,8 +204,8 @@ char *lines_insert(const char *new_text, const struct hunk *hunks, size_t n);
 /* ---- diff_text.c: unified diffs ---- */
 struct file_diff {
 	char *old_path, *new_path; /* without a/ and b/; NULL: /dev/null */
-	char *text;                /* "@@" hunks alone */
-	unsigned line;             /* of its first hunk in the patch file */
+	char *text;		   /* "@@" hunks alone */
+	unsigned line;		   /* of its first hunk in the patch file */
 	bool rename, binary;
 };
 typedef km_vec(struct file_diff) file_diff_list;

@@ -11,28 +11,30 @@ struct search {
 
 static void leave_out(struct search *s, const char *path, const char *reason)
 {
-	km_vec_push(s->left_out, (struct km_left_out){ km_strdup(path), km_strdup(reason) });
+	km_vec_push(s->left_out, (struct km_left_out){km_strdup(path), km_strdup(reason)});
 }
 
 /* Files that no configuration of this kernel loads into memory for good, by their place alone. */
 static const char *reason_by_place(const char *path)
 {
-	static const struct { const char *prefix, *reason; } places[] = {
-		{ "Documentation/", "documentation" },
-		{ "LICENSES/", "documentation" },
-		{ "tools/", "a program of user space: the kernel does not run it" },
-		{ "samples/", "sample code: no distribution ships it" },
-		{ "scripts/", "a program of the build: the kernel does not run it" },
-		{ "usr/", "a program of the build: the kernel does not run it" },
-		{ "arch/x86/boot/", "boot code: gone after the start" },
-		{ "arch/x86/realmode/", "real-mode code: it runs only while a processor starts" },
-		{ "arch/x86/purgatory/", "code of kexec: it is loaded from a separate image" },
-		{ "arch/x86/entry/vdso/", "vdso code: it runs in user space, mapped into every process" },
-		{ "arch/x86/tools/", "a program of the build: the kernel does not run it" },
-		{ "arch/x86/um/", "another architecture" },
-		{ "lib/vdso/", "vdso code: it runs in user space, mapped into every process" },
-		{ "drivers/firmware/efi/libstub/", "boot code: gone after the start" },
-		{ "rust/", "Rust code: only C can be patched" },
+	static const struct {
+		const char *prefix, *reason;
+	} places[] = {
+		{"Documentation/", "documentation"},
+		{"LICENSES/", "documentation"},
+		{"tools/", "a program of user space: the kernel does not run it"},
+		{"samples/", "sample code: no distribution ships it"},
+		{"scripts/", "a program of the build: the kernel does not run it"},
+		{"usr/", "a program of the build: the kernel does not run it"},
+		{"arch/x86/boot/", "boot code: gone after the start"},
+		{"arch/x86/realmode/", "real-mode code: it runs only while a processor starts"},
+		{"arch/x86/purgatory/", "code of kexec: it is loaded from a separate image"},
+		{"arch/x86/entry/vdso/", "vdso code: it runs in user space, mapped into every process"},
+		{"arch/x86/tools/", "a program of the build: the kernel does not run it"},
+		{"arch/x86/um/", "another architecture"},
+		{"lib/vdso/", "vdso code: it runs in user space, mapped into every process"},
+		{"drivers/firmware/efi/libstub/", "boot code: gone after the start"},
+		{"rust/", "Rust code: only C can be patched"},
 	};
 
 	for (size_t i = 0; i < KM_COUNT(places); i++)
@@ -73,7 +75,7 @@ static km_error *add_unit(struct search *s, const char *source, const char *why,
 	km_map_put(s->seen, source, s);
 	for (size_t i = 0; i < place.dir->parts.n; i++) {
 		const struct kbuild_part *p = &place.dir->parts.at[i];
-		km_unit u = { .builtin = p->builtin };
+		km_unit u = {.builtin = p->builtin};
 		bool again = false;
 
 		if (strcmp(p->source, source) || (p->builtin && place.only_modules))
@@ -106,7 +108,7 @@ static const struct changed_file *text_of(const km_work *w, const char *path)
 /* A header, or a .c file that others include. */
 static km_error *add_includers(struct search *s, const struct km_touched *t, const include_graph *g)
 {
-	KM_CLEANUP(km_strv_free) km_strv files = { 0 };
+	KM_CLEANUP(km_strv_free) km_strv files = {0};
 	KM_AUTOFREE char *why = km_printf("includes %s", t->path);
 	size_t before = s->units->n;
 
@@ -138,8 +140,10 @@ static km_error *reach(struct search *s, const struct km_touched *t)
 	}
 	if (t->kind == KM_TOUCH_C) {
 		if (t->added || t->removed) {
-			leave_out(s, t->path, t->added ? "a new file: only files that the kernel was built from can be patched; "
-				  "put its code into one of them" : "the file is removed: what the kernel runs of it stays");
+			leave_out(s, t->path,
+				  t->added ? "a new file: only files that the kernel was built from can be patched; "
+					     "put its code into one of them"
+					   : "the file is removed: what the kernel runs of it stays");
 			return NULL;
 		}
 		KM_TRY(add_unit(s, t->path, "changed", &not_built));
@@ -158,9 +162,9 @@ static km_error *reach(struct search *s, const struct km_touched *t)
 
 km_error *km_units_of(km_work *w, const km_touched_list *touched, km_unit_list *ret, km_left_out_list *left_out)
 {
-	km_unit_list units = { 0 };
-	km_left_out_list out = { 0 };
-	struct search s = { .work = w, .units = &units, .left_out = &out, .seen = km_map_create() };
+	km_unit_list units = {0};
+	km_left_out_list out = {0};
+	struct search s = {.work = w, .units = &units, .left_out = &out, .seen = km_map_create()};
 	km_error *err = NULL;
 
 	for (size_t i = 0; i < touched->n && !err; i++) /* changed .c files first: "changed" is the better reason */

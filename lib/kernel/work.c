@@ -124,5 +124,5 @@ void km_unit_objects_free(struct km_unit_objects *o)
 	free(o->plain);
 	free(o->original);
 	free(o->patched);
-	*o = (struct km_unit_objects){ 0 };
+	*o = (struct km_unit_objects){0};
 }

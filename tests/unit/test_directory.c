@@ -8,8 +8,9 @@ static void paths_are_normalised(void **state)
 	static const struct {
 		const char *path, *normal;
 	} cases[] = {
-		{ "a/b", "a/b" }, { "a/../b", "b" }, { "arch/x86/kvm/../../../virt/kvm/x.o", "virt/kvm/x.o" }, { "./a//b/.", "a/b" },
-		{ "../a", "../a" }, { "a/../../b", "../b" }, { "..", ".." }, { "a/..", "" }, { "", "" },
+		{"a/b", "a/b"},	     {"a/../b", "b"},  {"arch/x86/kvm/../../../virt/kvm/x.o", "virt/kvm/x.o"},
+		{"./a//b/.", "a/b"}, {"../a", "../a"}, {"a/../../b", "../b"},
+		{"..", ".."},	     {"a/..", ""},     {"", ""},
 	};
 
 	(void)state;
@@ -29,11 +30,11 @@ static void answers_are_read(void **state)
 	static const struct {
 		const char *target, *source, *object;
 	} parts[] = {
-		{ "fs/open.o", "fs/open.c", "vmlinux" },
-		{ "fs/head.S.o", "fs/head.S.c", "vmlinux" },
-		{ "fs/binfmt_misc.o", "fs/binfmt_misc.c", "binfmt_misc" },
-		{ "fs/a.o", "fs/a.c", "two" },
-		{ "fs/../lib/b.o", "lib/b.c", "two" },
+		{"fs/open.o", "fs/open.c", "vmlinux"},
+		{"fs/head.S.o", "fs/head.S.c", "vmlinux"},
+		{"fs/binfmt_misc.o", "fs/binfmt_misc.c", "binfmt_misc"},
+		{"fs/a.o", "fs/a.c", "two"},
+		{"fs/../lib/b.o", "lib/b.c", "two"},
 	};
 	struct kbuild_dir *d = km_calloc(1, sizeof(*d));
 

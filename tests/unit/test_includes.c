@@ -33,8 +33,8 @@ static void make_tree(const char *dir)
 
 static char *reached(const include_graph *g, const char *path)
 {
-	km_strv files = { 0 };
-	km_str out = { 0 };
+	km_strv files = {0};
+	km_str out = {0};
 
 	include_graph_reach(g, path, &files);
 	for (size_t i = 0; i < files.n; i++)
@@ -48,14 +48,15 @@ static void includers_are_found(void **state)
 	static const struct {
 		const char *path, *reached;
 	} cases[] = {
-		{ "include/linux/a.h", "fs/one.c " },
-		{ "arch/x86/include/asm/low.h", "fs/one.c include/linux/a.h " },
-		{ "fs/local.h", "fs/one.c fs/sub/two.c " },
-		{ "drivers/deep/inc/priv.h", "drivers/deep/three.c " },
-		{ "kernel/part.c", "kernel/all.c " },
-		{ "include/linux/forced.h", "drivers/deep/three.c fs/one.c fs/sub/two.c include/linux/compiler_types.h kernel/all.c "
-					    "kernel/part.c " },
-		{ "absent.h", "" },
+		{"include/linux/a.h", "fs/one.c "},
+		{"arch/x86/include/asm/low.h", "fs/one.c include/linux/a.h "},
+		{"fs/local.h", "fs/one.c fs/sub/two.c "},
+		{"drivers/deep/inc/priv.h", "drivers/deep/three.c "},
+		{"kernel/part.c", "kernel/all.c "},
+		{"include/linux/forced.h",
+		 "drivers/deep/three.c fs/one.c fs/sub/two.c include/linux/compiler_types.h kernel/all.c "
+		 "kernel/part.c "},
+		{"absent.h", ""},
 	};
 	char *dir = check_dir(), *text;
 	include_graph *g;
@@ -83,18 +84,18 @@ static void names_narrow_the_includers(void **state)
 	static const struct {
 		const char *what, *old_text, *new_text, *kept;
 	} cases[] = {
-		{ "inline function", "static inline int f(void)\n{\n\treturn 1;\n}\n", "static inline int f(void)\n{\n\treturn 2;\n}\n",
-		  "calls.c macro.c " },
-		{ "macro", "#define f 1\n", "#define f 2\n", "calls.c macro.c " },
-		{ "declaration", "int f(int);\n", "int f(long);\n", "calls.c macro.c " },
-		{ "nobody's", "#define unheard 1\n", "#define unheard 2\n", "" },
-		{ "pasted", "#define long_name 1\n", "#define long_name 2\n", "paste.c " },
-		{ "type", "struct s { int a; };\n", "struct s { long a; };\n", "calls.c macro.c none.c paste.c " },
-		{ "condition", "#if A\n#endif\n", "#if B\n#endif\n", "calls.c macro.c none.c paste.c " },
+		{"inline function", "static inline int f(void)\n{\n\treturn 1;\n}\n",
+		 "static inline int f(void)\n{\n\treturn 2;\n}\n", "calls.c macro.c "},
+		{"macro", "#define f 1\n", "#define f 2\n", "calls.c macro.c "},
+		{"declaration", "int f(int);\n", "int f(long);\n", "calls.c macro.c "},
+		{"nobody's", "#define unheard 1\n", "#define unheard 2\n", ""},
+		{"pasted", "#define long_name 1\n", "#define long_name 2\n", "paste.c "},
+		{"type", "struct s { int a; };\n", "struct s { long a; };\n", "calls.c macro.c none.c paste.c "},
+		{"condition", "#if A\n#endif\n", "#if B\n#endif\n", "calls.c macro.c none.c paste.c "},
 	};
 	char *dir = check_dir(), *tree = km_path(dir, "tree"), *text;
-	km_kernel kernel = { .tree = tree };
-	struct km_work work = { .kernel = &kernel, .scratch = dir };
+	km_kernel kernel = {.tree = tree};
+	struct km_work work = {.kernel = &kernel, .scratch = dir};
 	include_graph *g;
 
 	(void)state;
@@ -107,10 +108,11 @@ static void names_narrow_the_includers(void **state)
 	check_ok(include_graph_scan(tree, &text));
 	g = include_graph_parse(text);
 	for (size_t i = 0; i < KM_COUNT(cases); i++) {
-		struct changed_file header = { .path = (char *)"include/h.h", .old_text = (char *)cases[i].old_text,
-					       .new_text = (char *)cases[i].new_text };
-		km_strv files = { 0 };
-		km_str kept = { 0 };
+		struct changed_file header = {.path = (char *)"include/h.h",
+					      .old_text = (char *)cases[i].old_text,
+					      .new_text = (char *)cases[i].new_text};
+		km_strv files = {0};
+		km_str kept = {0};
 
 		include_graph_reach(g, "include/h.h", &files);
 		check_ok(narrow(&work, &header, g, &files));

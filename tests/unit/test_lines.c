@@ -7,7 +7,7 @@
 static char *insert(const char *old_text, const char *new_text)
 {
 	char *dir = check_dir(), *out;
-	hunk_list hunks = { 0 };
+	hunk_list hunks = {0};
 
 	check_ok(hunks_between(dir, old_text, new_text, &hunks));
 	out = lines_insert(new_text, hunks.at, hunks.n);
@@ -21,27 +21,31 @@ static void directives_go_to_safe_places(void **state)
 	static const struct {
 		const char *what, *old_text, *new_text, *lined; /* lined NULL: none needed */
 	} cases[] = {
-		{ "nothing changed", "a;\nb;\n", "a;\nb;\n", NULL },
-		{ "as many lines", "a;\nb;\nc;\n", "a;\nB;\nc;\n", NULL },
-		{ "a line more", "a;\nb;\n", "a;\nx;\nb;\n", "a;\nx;\n#line 2\nb;\n" },
-		{ "at the top", "a;\nb;\n", "\na;\nb;\n", "\n#line 1\na;\nb;\n" },
-		{ "a line less", "a;\nx;\nb;\n", "a;\nb;\n", "a;\n#line 3\nb;\n" },
-		{ "two changes", "a;\nb;\nc;\n", "x;\na;\nb;\ny;\nc;\n", "x;\n#line 1\na;\nb;\n#line 4\ny;\n#line 3\nc;\n" },
-		{ "inside a call", "f(a,\n b);\nc;\n", "f(a,\n x,\n b);\nc;\n", "f(a,\n x,\n b);\n#line 3\nc;\n" },
-		{ "inside a comment", "/* a\n b */\nc;\n", "/* a\n x\n b */\nc;\n", "/* a\n x\n b */\n#line 3\nc;\n" },
-		{ "inside a macro", "#define M \\\n a\nc;\n", "#define M \\\n x \\\n a\nc;\n", "#define M \\\n x \\\n a\n#line 3\nc;\n" },
-		{ "call on the next line", "F\n(a);\nc;\n", "x;\nF\n(a);\nc;\n", "x;\n#line 1\nF\n(a);\nc;\n" },
-		{ "before the parenthesis", "F\n(a);\nc;\n", "F\n\n(a);\nc;\n", "F\n\n(a);\n#line 3\nc;\n" },
-		{ "in a list", "int v[] = {\n 1,\n 2,\n};\n", "int v[] = {\n 0,\n 1,\n 2,\n};\n",
-		  "int v[] = {\n 0,\n#line 2\n 1,\n 2,\n};\n" },
-		{ "a false branch", "#if 0\na;\n#endif\nb;\n", "#if 0\nx;\na;\n#endif\nb;\n",
-		  "#if 0\nx;\n#line 2\na;\n#endif\n#line 4\nb;\n" },
-		{ "both branches", "#if A\na;\n#else\nb;\n#endif\nc;\n", "#if A\nx;\na;\n#else\nb;\n#endif\nc;\n",
-		  "#if A\nx;\n#line 2\na;\n#else\n#line 4\nb;\n#endif\n#line 6\nc;\n" },
-		{ "a call in two branches", "#if A\nf(\n#else\ng(\n#endif\n1);\nc;\n", "x;\n#if A\nf(\n#else\ng(\n#endif\n1);\nc;\n",
-		  "x;\n#line 1\n#if A\nf(\n#else\ng(\n#endif\n1);\nc;\n" },
-		{ "a string over lines", "a = \"x\\\ny\";\nb;\n", "a = \"x\\\nz\\\ny\";\nb;\n", "a = \"x\\\nz\\\ny\";\n#line 3\nb;\n" },
-		{ "a quote in #error", "#error don't\na;\nb;\n", "#error don't\na;\nx;\nb;\n", "#error don't\na;\nx;\n#line 3\nb;\n" },
+		{"nothing changed", "a;\nb;\n", "a;\nb;\n", NULL},
+		{"as many lines", "a;\nb;\nc;\n", "a;\nB;\nc;\n", NULL},
+		{"a line more", "a;\nb;\n", "a;\nx;\nb;\n", "a;\nx;\n#line 2\nb;\n"},
+		{"at the top", "a;\nb;\n", "\na;\nb;\n", "\n#line 1\na;\nb;\n"},
+		{"a line less", "a;\nx;\nb;\n", "a;\nb;\n", "a;\n#line 3\nb;\n"},
+		{"two changes", "a;\nb;\nc;\n", "x;\na;\nb;\ny;\nc;\n",
+		 "x;\n#line 1\na;\nb;\n#line 4\ny;\n#line 3\nc;\n"},
+		{"inside a call", "f(a,\n b);\nc;\n", "f(a,\n x,\n b);\nc;\n", "f(a,\n x,\n b);\n#line 3\nc;\n"},
+		{"inside a comment", "/* a\n b */\nc;\n", "/* a\n x\n b */\nc;\n", "/* a\n x\n b */\n#line 3\nc;\n"},
+		{"inside a macro", "#define M \\\n a\nc;\n", "#define M \\\n x \\\n a\nc;\n",
+		 "#define M \\\n x \\\n a\n#line 3\nc;\n"},
+		{"call on the next line", "F\n(a);\nc;\n", "x;\nF\n(a);\nc;\n", "x;\n#line 1\nF\n(a);\nc;\n"},
+		{"before the parenthesis", "F\n(a);\nc;\n", "F\n\n(a);\nc;\n", "F\n\n(a);\n#line 3\nc;\n"},
+		{"in a list", "int v[] = {\n 1,\n 2,\n};\n", "int v[] = {\n 0,\n 1,\n 2,\n};\n",
+		 "int v[] = {\n 0,\n#line 2\n 1,\n 2,\n};\n"},
+		{"a false branch", "#if 0\na;\n#endif\nb;\n", "#if 0\nx;\na;\n#endif\nb;\n",
+		 "#if 0\nx;\n#line 2\na;\n#endif\n#line 4\nb;\n"},
+		{"both branches", "#if A\na;\n#else\nb;\n#endif\nc;\n", "#if A\nx;\na;\n#else\nb;\n#endif\nc;\n",
+		 "#if A\nx;\n#line 2\na;\n#else\n#line 4\nb;\n#endif\n#line 6\nc;\n"},
+		{"a call in two branches", "#if A\nf(\n#else\ng(\n#endif\n1);\nc;\n",
+		 "x;\n#if A\nf(\n#else\ng(\n#endif\n1);\nc;\n", "x;\n#line 1\n#if A\nf(\n#else\ng(\n#endif\n1);\nc;\n"},
+		{"a string over lines", "a = \"x\\\ny\";\nb;\n", "a = \"x\\\nz\\\ny\";\nb;\n",
+		 "a = \"x\\\nz\\\ny\";\n#line 3\nb;\n"},
+		{"a quote in #error", "#error don't\na;\nb;\n", "#error don't\na;\nx;\nb;\n",
+		 "#error don't\na;\nx;\n#line 3\nb;\n"},
 	};
 
 	(void)state;
@@ -72,7 +76,7 @@ static unsigned number_of(const char *text, const char *word)
 
 static void unchanged_lines_keep_their_numbers(void **state)
 {
-	km_str old_text = { 0 }, new_text = { 0 };
+	km_str old_text = {0}, new_text = {0};
 	char word[32], *lined;
 
 	(void)state;

@@ -13,13 +13,14 @@ static const char usage_text[] =
 	"  --json         as JSON\n"
 	"  -h, --help\n"
 	"\n"
-	"Marks: running, installed on this machine, cached (prepared: needs no network), offered by apt (image, headers and\n"
+	"Marks: running, installed on this machine, cached (prepared: needs no network), offered by apt (image, "
+	"headers and\n"
 	"source of one version). Where two versions share a release, RELEASE=VERSION names one of them.\n";
 
 static const struct option options[] = {
-	{ "json", no_argument, NULL, 'j' },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+	{"json", no_argument, NULL, 'j'},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
 };
 
 static bool is_meant(const struct km_kernel_info *k, const char *text)
@@ -42,8 +43,8 @@ static void show_text(const km_kernel_list *l, const char *text)
 
 		if (is_meant(k, text))
 			printf("%-*s  %-*s %s%s%s%s\n", release, k->release, version, *k->version ? k->version : "-",
-			       k->running ? " running" : "", k->installed ? " installed" : "", k->cached ? " cached" : "",
-			       k->offered ? " offered" : "");
+			       k->running ? " running" : "", k->installed ? " installed" : "",
+			       k->cached ? " cached" : "", k->offered ? " offered" : "");
 	}
 }
 
@@ -56,9 +57,9 @@ static km_error *show_json(const km_kernel_list *l, const char *text)
 		const struct km_kernel_info *k = &l->at[i];
 
 		if (is_meant(k, text))
-			json_array_append_new(all, json_pack("{s:s, s:s, s:b, s:b, s:b, s:b}", "release", k->release, "version",
-							     k->version, "running", k->running, "installed", k->installed,
-							     "cached", k->cached, "offered", k->offered));
+			json_array_append_new(all, json_pack("{s:s, s:s, s:b, s:b, s:b, s:b}", "release", k->release,
+							     "version", k->version, "running", k->running, "installed",
+							     k->installed, "cached", k->cached, "offered", k->offered));
 	}
 	out = json_dumps(all, JSON_INDENT(2));
 	json_decref(all);
@@ -71,7 +72,7 @@ static km_error *show_json(const km_kernel_list *l, const char *text)
 
 static km_error *run(int argc, char **argv)
 {
-	KM_CLEANUP(km_kernel_list_free) km_kernel_list list = { 0 };
+	KM_CLEANUP(km_kernel_list_free) km_kernel_list list = {0};
 	const char *text = NULL;
 	bool json = false;
 	int c;

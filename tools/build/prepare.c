@@ -8,7 +8,8 @@
 static const char usage_text[] =
 	"usage: kmend prepare [OPTION...] [RELEASE | RELEASE=VERSION]\n"
 	"\n"
-	"Fetches and prepares a kernel, the running one by default, so that a later build needs no network and no wait.\n"
+	"Fetches and prepares a kernel, the running one by default, so that a later build needs no network and no "
+	"wait.\n"
 	"What is prepared already is left as it is.\n"
 	"\n"
 	"  --source DIR --config FILE --vmlinux FILE --symvers FILE [--modules DIR]\n"
@@ -23,16 +24,16 @@ static const char usage_text[] =
 enum { OPT_SOURCE = 256, OPT_CONFIG, OPT_VMLINUX, OPT_SYMVERS, OPT_MODULES, OPT_DEBS, OPT_JSON };
 
 static const struct option options[] = {
-	{ "source", required_argument, NULL, OPT_SOURCE },
-	{ "config", required_argument, NULL, OPT_CONFIG },
-	{ "vmlinux", required_argument, NULL, OPT_VMLINUX },
-	{ "symvers", required_argument, NULL, OPT_SYMVERS },
-	{ "modules", required_argument, NULL, OPT_MODULES },
-	{ "debs", required_argument, NULL, OPT_DEBS },
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ "quiet", no_argument, NULL, 'q' },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+	{"source", required_argument, NULL, OPT_SOURCE},
+	{"config", required_argument, NULL, OPT_CONFIG},
+	{"vmlinux", required_argument, NULL, OPT_VMLINUX},
+	{"symvers", required_argument, NULL, OPT_SYMVERS},
+	{"modules", required_argument, NULL, OPT_MODULES},
+	{"debs", required_argument, NULL, OPT_DEBS},
+	{"json", no_argument, NULL, OPT_JSON},
+	{"quiet", no_argument, NULL, 'q'},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
 };
 
 struct prepare_job {
@@ -42,8 +43,8 @@ struct prepare_job {
 
 static bool set_option(struct prepare_job *job, int c)
 {
-	const char **texts[] = { &job->source.source, &job->source.config, &job->source.vmlinux, &job->source.symvers,
-				 &job->source.modules, &job->source.debs };
+	const char **texts[] = {&job->source.source,  &job->source.config,  &job->source.vmlinux,
+				&job->source.symvers, &job->source.modules, &job->source.debs};
 
 	if (c >= OPT_SOURCE && c <= OPT_DEBS)
 		*texts[c - OPT_SOURCE] = optarg;
@@ -71,7 +72,8 @@ static km_error *read_options(struct prepare_job *job, int argc, char **argv)
 	job->source.release = argv[optind];
 	if (job->source.release && job->source.source)
 		return km_error_new(KM_USAGE, "a release and --source name two kernels");
-	if (!job->source.source && (job->source.config || job->source.vmlinux || job->source.symvers || job->source.modules))
+	if (!job->source.source &&
+	    (job->source.config || job->source.vmlinux || job->source.symvers || job->source.modules))
 		return km_error_new(KM_USAGE, "--config, --vmlinux, --symvers and --modules go with --source");
 	return NULL;
 }
@@ -82,11 +84,12 @@ static km_error *tell(const struct prepare_job *job, const km_kernel *k)
 	char *out;
 
 	if (!job->json) {
-		printf("kernel %s%s%s is ready in %s\n", k->release, *k->package_version ? " " : "", k->package_version, k->dir);
+		printf("kernel %s%s%s is ready in %s\n", k->release, *k->package_version ? " " : "", k->package_version,
+		       k->dir);
 		return NULL;
 	}
-	j = json_pack("{s:s, s:s, s:s, s:s, s:s}", "id", k->id, "release", k->release, "version", k->package_version, "compiler",
-		      k->compiler_text, "directory", k->dir);
+	j = json_pack("{s:s, s:s, s:s, s:s, s:s}", "id", k->id, "release", k->release, "version", k->package_version,
+		      "compiler", k->compiler_text, "directory", k->dir);
 	out = j ? json_dumps(j, JSON_INDENT(2)) : NULL;
 	json_decref(j);
 	if (!out)
@@ -98,7 +101,7 @@ static km_error *tell(const struct prepare_job *job, const km_kernel *k)
 
 static km_error *run(int argc, char **argv)
 {
-	struct prepare_job job = { 0 };
+	struct prepare_job job = {0};
 	km_kernel *kernel;
 	km_stages *stages;
 	km_error *err;
