@@ -101,15 +101,17 @@ static void end_line(struct lab_log *log)
 	km_str_free(&log->line);
 }
 
+/* The serial line puts a '\r' before each '\n': dropped, also where a guest says one itself. */
 void lab_log_feed(struct lab_log *log, const char *bytes, size_t n)
 {
-	size_t room = KM_LAB_LOG_MAX - log->text.n;
-
-	km_str_addn(&log->text, bytes, n < room ? n : room);
 	for (size_t i = 0; i < n; i++) {
+		if (bytes[i] == '\r')
+			continue;
+		if (log->text.n < KM_LAB_LOG_MAX)
+			km_str_addn(&log->text, bytes + i, 1);
 		if (bytes[i] == '\n' || log->line.n == LINE_MAX_KEPT)
 			end_line(log);
-		if (bytes[i] != '\n' && bytes[i] != '\r')
+		if (bytes[i] != '\n')
 			km_str_addn(&log->line, bytes + i, 1);
 	}
 }

@@ -7,7 +7,7 @@
 
 struct lab_log {
 	const km_strv *allow; /* or NULL */
-	km_str text;	      /* raw, at most KM_LAB_LOG_MAX bytes */
+	km_str text;	      /* raw but for the carriage returns, at most KM_LAB_LOG_MAX bytes */
 	km_str line;	      /* the one that has not ended yet, at most LINE_MAX_KEPT bytes */
 	size_t step;	      /* by the marks in the log; KM_LAB_BOOT before the first */
 	km_vec(struct km_lab_finding) findings;
