@@ -170,6 +170,20 @@ static km_error *overlay_kbuild(const char *scratch, const char *tree)
 	return km_error_new(KM_INPUT, "the linux-kbuild package holds no usr/lib/linux-kbuild-*");
 }
 
+/* The one program of scripts/ that units need and linux-kbuild lacks: it makes the .asn1.c files of cifs and others.
+ */
+static km_error *compile_asn1_compiler(const char *tree)
+{
+	static const char *const argv[] = {
+		"gcc", "-O2", "-std=gnu11", "-I", "include", "-o", "scripts/asn1_compiler", "scripts/asn1_compiler.c",
+		NULL};
+	KM_AUTOFREE char *source = km_path(tree, "scripts/asn1_compiler.c");
+	KM_AUTOFREE char *program = km_path(tree, "scripts/asn1_compiler");
+	struct km_cmd cmd = {.argv = (char *const *)argv, .dir = tree, .timeout = 120};
+
+	return km_exists(source) && !km_exists(program) ? km_run_ok(&cmd, NULL) : NULL;
+}
+
 /* Kbuild compares the configuration's time stamps, and would compile kconfig to make these files again were they not
  * the newest. */
 static km_error *freshen(const char *tree)
@@ -248,6 +262,7 @@ km_error *prepare_packages(const struct location *l, const char *debs, const cha
 		km_stage(stages, "prepare");
 	KM_TRY(overlay_headers(scratch, l->release, tree));
 	KM_TRY(overlay_kbuild(scratch, tree));
+	KM_TRY(compile_asn1_compiler(tree));
 	KM_TRY(freshen(tree));
 	KM_TRY(describe(l, dir, &r));
 	KM_TRY(settle_modules(dir, &r));
