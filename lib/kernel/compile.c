@@ -265,15 +265,47 @@ static km_error *bring_generated(const struct km_work *w, const char *made_path,
 	return copy_generated((char *)made, kept, tree);
 }
 
+/* "file.c:12:3: error: …": the line that begins one of the compiler's messages. */
+static bool begins_message(const char *line, size_t n, bool *is_error)
+{
+	KM_AUTOFREE char *text = km_strndup(line, n);
+
+	*is_error = strstr(text, ": error: ") || strstr(text, ": fatal error: ");
+	return *is_error || strstr(text, ": warning: ") || strstr(text, ": note: ") || strstr(text, ": In function ");
+}
+
+/* The errors alone, each with the lines that show its place: warnings of a kernel build are many, and not the cause. */
+static void add_errors(const char *text, km_str *ret)
+{
+	bool showing = false, is_error;
+
+	for (const char *line = text; *line;) {
+		size_t n = strcspn(line, "\n");
+
+		if (begins_message(line, n, &is_error))
+			showing = is_error;
+		if (showing && n && ret->n < 3000)
+			km_str_printf(ret, "\n%.*s", (int)n, line);
+		line += n + (line[n] == '\n');
+	}
+}
+
 static km_error *compile_failed(const char *what, const km_unit *unit, const struct km_done *done)
 {
 	const char *text = *done->err ? done->err : done->out;
 	size_t n = strlen(text), start = n > 3000 ? n - 3000 : 0;
+	km_str errors = {0};
+	km_error *err;
 
 	while (n > start && text[n - 1] == '\n')
 		n--;
-	return km_error_new(KM_INPUT, "%s %s does not compile:\n%.*s", what, unit->source, (int)(n - start),
-			    text + start);
+	while (start < n && text[start] == '\n')
+		start++;
+	add_errors(text, &errors);
+	err = errors.n ? km_error_new(KM_INPUT, "%s %s does not compile:%s", what, unit->source, errors.at)
+		       : km_error_new(KM_INPUT, "%s %s does not compile:\n%.*s", what, unit->source, (int)(n - start), text + start);
+	km_str_free(&errors);
+	return err;
 }
 
 static km_error *plain_object(struct km_work *w, const km_unit *unit, const struct kbuild_place *place,

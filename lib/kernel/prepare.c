@@ -170,18 +170,30 @@ static km_error *overlay_kbuild(const char *scratch, const char *tree)
 	return km_error_new(KM_INPUT, "the linux-kbuild package holds no usr/lib/linux-kbuild-*");
 }
 
-/* The one program of scripts/ that units need and linux-kbuild lacks: it makes the .asn1.c files of cifs and others.
- */
-static km_error *compile_asn1_compiler(const char *tree)
+/* The programs of scripts/ that units need and linux-kbuild lacks: one makes the .asn1.c files of cifs and others, one the headers of
+ * security/selinux. */
+static km_error *compile_host_programs(const char *tree)
 {
-	static const char *const argv[] = {
-		"gcc", "-O2", "-std=gnu11", "-I", "include", "-o", "scripts/asn1_compiler", "scripts/asn1_compiler.c",
-		NULL};
-	KM_AUTOFREE char *source = km_path(tree, "scripts/asn1_compiler.c");
-	KM_AUTOFREE char *program = km_path(tree, "scripts/asn1_compiler");
-	struct km_cmd cmd = {.argv = (char *const *)argv, .dir = tree, .timeout = 120};
+	static const struct {
+		const char *program;
+		const char *argv[12];
+	} hosts[] = {
+		{"scripts/asn1_compiler",
+		 {"gcc", "-O2", "-std=gnu11", "-I", "include", "-o", "scripts/asn1_compiler", "scripts/asn1_compiler.c"}},
+		{"scripts/selinux/genheaders/genheaders",
+		 {"gcc", "-O2", "-std=gnu11", "-Iinclude/uapi", "-Iinclude", "-Isecurity/selinux/include", "-o",
+		  "scripts/selinux/genheaders/genheaders", "scripts/selinux/genheaders/genheaders.c"}},
+	};
 
-	return km_exists(source) && !km_exists(program) ? km_run_ok(&cmd, NULL) : NULL;
+	for (size_t i = 0; i < KM_COUNT(hosts); i++) {
+		KM_AUTOFREE char *source = km_printf("%s/%s.c", tree, hosts[i].program);
+		KM_AUTOFREE char *program = km_path(tree, hosts[i].program);
+		struct km_cmd cmd = {.argv = (char *const *)hosts[i].argv, .dir = tree, .timeout = 120};
+
+		if (km_exists(source) && !km_exists(program))
+			KM_TRY(km_run_ok(&cmd, NULL));
+	}
+	return NULL;
 }
 
 /* Kbuild compares the configuration's time stamps, and would compile kconfig to make these files again were they not
@@ -262,7 +274,7 @@ km_error *prepare_packages(const struct location *l, const char *debs, const cha
 		km_stage(stages, "prepare");
 	KM_TRY(overlay_headers(scratch, l->release, tree));
 	KM_TRY(overlay_kbuild(scratch, tree));
-	KM_TRY(compile_asn1_compiler(tree));
+	KM_TRY(compile_host_programs(tree));
 	KM_TRY(freshen(tree));
 	KM_TRY(describe(l, dir, &r));
 	KM_TRY(settle_modules(dir, &r));

@@ -89,10 +89,13 @@ static km_error *do_unit(void *ctx, size_t i)
 	struct build_unit *u = &uj->out->units.at[i];
 	km_error *err = km_unit_compile(uj->out->work, u->unit, uj->dir, &u->files);
 
-	if (!err && u->files.patched)
+	if (!err && u->files.patched) {
 		err = compare_unit(uj, u);
+		if (err)
+			err = km_error_add(err, "%s", u->unit->source);
+	}
 	km_stage_unit(uj->out->stages, __atomic_add_fetch(&uj->done, 1, __ATOMIC_RELAXED), uj->out->units.n, u->unit->source);
-	return err ? km_error_add(err, "%s", u->unit->source) : NULL;
+	return err;
 }
 
 static km_error *step_units(const struct build_job *job, struct build_outcome *out, const char *dir)
