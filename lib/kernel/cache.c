@@ -49,7 +49,7 @@ static void wanted_kernel(const char *named, char **release, char **version)
 static km_error *recipe_write(const struct recipe *r, const char *dir)
 {
 	KM_AUTOFREE char *path = km_path(dir, "kernel.json");
-	AUTOJSON *j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s*}", "id", r->id, "release", r->release, "version",
+	AUTOJSON *j = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s*}", "format", PREPARED_FORMAT, "id", r->id, "release", r->release, "version",
 				r->version ? r->version : "", "compiler", r->compiler, "compiler_text",
 				r->compiler_text, "image", r->image, "modules", r->module_dir);
 	KM_AUTOFREE char *text = j ? json_dumps(j, JSON_INDENT(2)) : NULL;
@@ -74,7 +74,7 @@ static bool recipe_read(const char *dir, struct recipe *ret)
 	AUTOJSON *j = km_exists(ready) ? json_load_file(path, 0, NULL) : NULL;
 	KM_CLEANUP(recipe_end) struct recipe r = {0};
 
-	if (!j)
+	if (!j || json_integer_value(json_object_get(j, "format")) != PREPARED_FORMAT)
 		return false;
 	r = (struct recipe){.id = member(j, "id"),
 			    .release = member(j, "release"),
@@ -128,6 +128,7 @@ static char *location_id(const struct location *l)
 	uint8_t sum[KM_SHA256_LEN];
 	char hex[KM_SHA256_HEX];
 
+	km_sha256_add(h, &(uint8_t){PREPARED_FORMAT}, 1);
 	for (int i = 0; i < N_PARTS; i++) {
 		km_sha256_add(h, l->part[i].name, strlen(l->part[i].name) + 1);
 		km_sha256_add(h, l->part[i].version, strlen(l->part[i].version) + 1);

@@ -72,6 +72,7 @@ km_error *own_hash(const struct km_kernel_source *src, char out[static KM_SHA256
 
 	KM_TRY(check_source(src));
 	h = km_sha256_create();
+	km_sha256_add(h, &(uint8_t){PREPARED_FORMAT}, 1);
 	for (size_t i = 0; i < KM_COUNT(files) && !err; i++) {
 		char hex[KM_SHA256_HEX];
 

@@ -46,6 +46,9 @@ KM_CHECKED km_error *locate(const char *release, const char *version, const char
 void location_end(struct location *l);
 
 /* ---- prepare.c, prepare_own.c: into an empty directory `dir` (the future kernels/<id>) ---- */
+/* To be raised with every change of what prepare.c or prepare_own.c lays out: a cache made the old way is made anew. */
+enum { PREPARED_FORMAT = 2 };
+
 struct recipe {
 	char *id, *release, *version, *compiler, *compiler_text, *image,
 		*module_dir; /* image, module_dir: below dir or absolute */
