@@ -163,7 +163,7 @@ static void judge_no_fentry(struct km_work *w, struct km_part *p)
 		      special ? km_arena_printf(
 					w->d->arena,
 					"it lives in %s, where nothing may be traced, so it cannot be redirected", sec)
-			      : "it is compiled without a place for ftrace (notrace, or a file that is not traced), so "
+			      : "it is compiled without a place for ftrace (marked inline or notrace, or in a file that is not traced), so "
 				"it cannot be redirected",
 		      "change the traceable functions that call it instead");
 }
