@@ -89,8 +89,9 @@ def run_meson(build, *args):
     log = os.path.join(ROOT, build, "meson-logs", "testlog.json")
     if os.path.exists(log):
         os.unlink(log)
-    subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--quiet", *args], cwd=ROOT, stdin=subprocess.DEVNULL,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    env = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP")
+    subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--quiet", *args], cwd=ROOT, env=env,
+                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     if not os.path.exists(log):
         print(f"not ok - meson test {' '.join(args)} # it left no log")
         tally.failed += 1
@@ -158,7 +159,7 @@ GROUPS = [
         lambda: meson_build("build-asan", *SANITIZE),
         lambda: run_meson("build-asan", *suites("unit", "cli", "fuzz")),
     ]),
-    ("fuzz", "a minute of each fuzzer", [
+    ("fuzz", "a while of each fuzzer", [
         lambda: run_tap(["tests/fuzz/run.sh", os.environ.get("FUZZ_SECONDS", "60")]),
     ]),
     ("lab", "the virtual machine", [

@@ -45,8 +45,10 @@ says() {
 	grep -qE -- "$text" "$tmp/log" || { echo "does not say: $text" >>"$tmp/log"; return 1; }
 }
 
-"$kmend" prepare "$release" >"$tmp/log" 2>&1
+"$kmend" prepare -q --json "$release" >"$tmp/prepared.json" 2>"$tmp/log"
 ok "prepare $release"
+dir=$(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["directory"])' "$tmp/prepared.json") || exit 1
+debs=${dir%/kernels/*}/debs
 
 test_same_bytes() {
 	build_patch "$tmp/one" "$patch"
@@ -128,31 +130,28 @@ test_full_disk() {
 		return
 	fi
 	mkdir -p "$tmp/small"
-	says 1 "[Nn]o space|full" unshare -m sh -c "mount -t tmpfs -o size=16k none '$tmp/small' &&
-		'$kmend' build --kernel '$release' -o '$tmp/small' '$patch'; s=\$?; ls -A '$tmp/small'; exit \$s"
+	says 1 "[Nn]o space|full" unshare -m sh -c "mount -t tmpfs -o size=4k none '$tmp/small' &&
+		'$kmend' build --kernel '$release' -o '$tmp/small' '$patch'; s=\$?; echo left: \$(ls -A '$tmp/small'); exit \$s"
 	ok "a full disk where the patch goes"
-	! grep -q "$module" <(tail -n 1 "$tmp/log")
+	grep -q '^left:$' "$tmp/log"
 	ok "and no half of a patch is left there"
-	local cache
-	cache=$(dirname "$("$kmend" prepare --json "$release" | python3 -c 'import json,sys; print(json.load(sys.stdin)["dir"])')")
-	says 1 "[Nn]o space|full" unshare -m sh -c "mount -t tmpfs -o size=300m none '$tmp/small' &&
-		KMEND_CACHE='$tmp/small' '$kmend' prepare --debs '$cache/../debs' '$release'; s=\$?
+	says 1 "[Nn]o space|full" unshare -m sh -c "mount -t tmpfs -o size=100m none '$tmp/small' &&
+		KMEND_CACHE='$tmp/small' '$kmend' prepare --debs '$debs' '$release'; s=\$?
 		find '$tmp/small' -name ready | grep . && exit 9; exit \$s"
 	ok "a full disk while preparing"
 }
 
 # A cold cache that is killed twice on its way, fed from a directory of packages.
 test_prepare_killed() {
-	local cache pid
-	cache=$(dirname "$("$kmend" prepare --json "$release" | python3 -c 'import json,sys; print(json.load(sys.stdin)["dir"])')")
+	local pid
 	for delay in 2 7; do
-		KMEND_CACHE=$tmp/cold setsid "$kmend" prepare --debs "$cache/../debs" "$release" >"$tmp/log" 2>&1 &
+		KMEND_CACHE=$tmp/cold setsid "$kmend" prepare --debs "$debs" "$release" >"$tmp/log" 2>&1 &
 		pid=$!
 		sleep $delay
 		kill -9 -- -$pid 2>/dev/null
 		wait $pid 2>/dev/null
 	done
-	KMEND_CACHE=$tmp/cold "$kmend" prepare --debs "$cache/../debs" "$release" >"$tmp/log" 2>&1 &&
+	KMEND_CACHE=$tmp/cold "$kmend" prepare --debs "$debs" "$release" >"$tmp/log" 2>&1 &&
 		KMEND_CACHE=$tmp/cold build_patch "$tmp/coldout" "$patch" && build_patch "$tmp/warmout" "$patch" &&
 		cmp "$tmp/coldout/$module" "$tmp/warmout/$module"
 	ok "preparing that was killed is done again, from --debs, and gives the same patch"
@@ -161,8 +160,6 @@ test_prepare_killed() {
 
 # The same kernel as files of one's own: the tree is copied, configured and prepared by make.
 test_own_kernel() {
-	local dir
-	dir=$("$kmend" prepare --json "$release" | python3 -c 'import json,sys; print(json.load(sys.stdin)["dir"])')
 	find "$dir/tree" -newer "$dir/ready" -type f | sort >"$tmp/newer.before"
 	KMEND_CACHE=$tmp/own "$kmend" build --source "$dir/tree" --config "$dir/tree/.config" --vmlinux "$(find "$dir/image" -name 'vmlinu*' -type f | head -1)" \
 		--symvers "$dir/tree/Module.symvers" -o "$tmp/ownout" --json "$tmp/own.json" "$patch" >"$tmp/log" 2>&1 &&

@@ -42,10 +42,11 @@ static char mark_of(const struct km_change_item *item)
 	return item->change == KM_NEW ? '+' : item->change == KM_REMOVED ? '-' : ' ';
 }
 
-/* Functions that are replaced or new are the news; strings and the like that go with them are for --verbose. */
+/* Functions that are replaced or new and data that changed are the news; strings and the like that go with them are for --verbose. */
 static bool is_news(const struct km_change_item *item)
 {
-	return item->replaces || (item->change != KM_SAME && !strcmp(item->kind, "function"));
+	return item->replaces || item->change == KM_CHANGED ||
+	       (item->change != KM_SAME && !strcmp(item->kind, "function"));
 }
 
 static void show_item(const struct page *p, const struct km_change_item *item)
@@ -86,7 +87,8 @@ static void show_unit(const struct page *p, const struct build_unit *u)
 			hidden += item->included;
 	}
 	if (hidden)
-		fprintf(p->to, "    and %zu data, strings and constants that they use (--verbose lists them)\n", hidden);
+		fprintf(p->to, "    and %zu %s that they use (--verbose tells more)\n", hidden,
+			hidden == 1 ? "string, constant or piece of data" : "strings, constants and pieces of data");
 }
 
 static void show_units(const struct page *p)
@@ -99,7 +101,8 @@ static void show_units(const struct page *p)
 		same += !u->diff || !u->diff->items.n;
 	}
 	if (same)
-		fprintf(p->to, "\n%zu of %zu units compile to the same code as before\n", same, p->out->units.n);
+		fprintf(p->to, "\n%zu of %zu unit%s to the same code as before\n", same, p->out->units.n,
+			p->out->units.n == 1 ? " compiles" : "s compile");
 }
 
 static void show_left_out(const struct page *p)
@@ -174,9 +177,11 @@ static void show_result(const struct page *p, enum build_result result)
 		break;
 	case BUILD_REFUSED:
 		paint(p, KM_RED, "refused");
-		if (refused)
-			fprintf(p->to, " for %zu reason%s above; nothing was written", refused, refused == 1 ? "" : "s");
-		fputc('\n', p->to);
+		if (refused == 1)
+			fputs(" for the reason above", p->to);
+		else if (refused)
+			fprintf(p->to, " for the %zu reasons above", refused);
+		fputs(": nothing was written\n", p->to);
 		break;
 	case BUILD_NOTHING:
 		paint(p, KM_YELLOW, "nothing to patch");
