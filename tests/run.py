@@ -168,7 +168,8 @@ GROUPS = [
     ("cases", "each capability and each refusal, on a real kernel", [
         lambda: run_tap(["python3", "tests/cases/run.py", "--build-dir", "build", *KERNEL]),
     ]),
-    ("builder", "same bytes, caches, kills, full disks", [
+    ("builder", "same bytes, caches, kills, full disks; what it says, word for word", [
+        lambda: run_tap(["python3", "tests/builder/reports.py", "--build-dir", "build", *KERNEL]),
         lambda: run_tap(["tests/builder/run.sh"]),
     ]),
     ("corpus", "the short mode of make corpus", [
