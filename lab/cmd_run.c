@@ -23,7 +23,7 @@ static km_error *pick_kernel(const struct lab_options *o, struct km_lab_kernel *
 		return lab_options_kernel(o, ret);
 	if (uname(&u))
 		return km_error_new(KM_ENV, "cannot tell the running kernel");
-	return km_lab_kernel_find(u.release, ret);
+	return km_lab_kernel_find(u.release, NULL, ret);
 }
 
 static km_error *describe(km_lab *lab, const struct lab_options *o, const km_strv *words)

@@ -165,6 +165,6 @@ km_error *lab_options_kernel(const struct lab_options *o, struct km_lab_kernel *
 	if (o->vmlinuz)
 		return km_lab_kernel_files(o->vmlinuz, o->modules, ret);
 	if (o->release)
-		return km_lab_kernel_find(o->release, ret);
+		return km_lab_kernel_find(o->release, NULL, ret);
 	return NULL;
 }

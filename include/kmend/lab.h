@@ -19,9 +19,9 @@ struct km_lab_kernel {
 	char *vmlinuz;
 	char *modules; /* directory with the modules below kernel/, or NULL: none can be loaded by name */
 };
-/* By release, in the cache of prepared kernels, then in /boot and /lib/modules. KM_ENV names what there is when it
- * is absent. */
-KM_CHECKED km_error *km_lab_kernel_find(const char *release, struct km_lab_kernel *ret);
+/* By release and, unless it is NULL or "", the build-id (hex) of its image: in the cache of prepared kernels, then in
+ * /boot and /lib/modules. KM_ENV when there is none. */
+KM_CHECKED km_error *km_lab_kernel_find(const char *release, const char *build_id, struct km_lab_kernel *ret);
 /* From files. modules may be NULL. The release is read from the vmlinuz's own header. */
 KM_CHECKED km_error *km_lab_kernel_files(const char *vmlinuz, const char *modules, struct km_lab_kernel *ret);
 void km_lab_kernel_free(struct km_lab_kernel *k);

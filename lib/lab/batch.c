@@ -244,7 +244,7 @@ static km_error *run_all(struct batch *batch, size_t *boots)
 	km_error *err;
 
 	read_all(batch);
-	err = kernel || !batch->n ? NULL : km_lab_kernel_find(batch->entries[0].patch.release, &found);
+	err = kernel || !batch->n ? NULL : km_lab_kernel_find(batch->entries[0].patch.release, batch->entries[0].patch.build_id, &found);
 	for (*boots = 0; batch->from < batch->n && !err; ++*boots)
 		err = boot_once(batch, kernel ? kernel : &found);
 	km_lab_kernel_free(&found);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where the kernel to boot is: prepared in the cache, installed, or named by files. */
-#include <kmend/lab.h>
 #include <limits.h>
+
+#include <kmend/kernel.h>
+#include <kmend/lab.h>
 
 /* Offsets of the boot protocol's header: Documentation/arch/x86/boot.rst. */
 enum { SETUP_MAGIC = 0x202, SETUP_VERSION_AT = 0x20e, SETUP_HEADER_END = 0x268, SETUP_BASE = 0x200 };
@@ -94,22 +96,57 @@ static bool try_cached(const char *kernels, const char *id, const char *release,
 	return try_image(image, lib, release, ret) || try_image(boot, lib, release, ret);
 }
 
-km_error *km_lab_kernel_find(const char *release, struct km_lab_kernel *ret)
+/* Two point releases can share a name; only the build-id tells them apart. Any kernel will do when none is asked for. */
+static bool has_build_id(const struct km_lab_kernel *k, const char *build_id)
+{
+	km_object *image = NULL;
+	char hex[2 * sizeof(image->build_id) + 1];
+
+	if (!build_id || !*build_id)
+		return true;
+	km_error *err = km_vmlinux_open(k->vmlinuz, &image);
+	if (err) {
+		km_error_free(err);
+		return false;
+	}
+	km_hex(image->build_id, image->build_id_len, hex);
+	km_object_destroy(image);
+	return !strcmp(hex, build_id);
+}
+
+static bool accept(struct km_lab_kernel *k, const char *build_id, struct km_lab_kernel *ret)
+{
+	if (!has_build_id(k, build_id)) {
+		km_lab_kernel_free(k);
+		return false;
+	}
+	*ret = *k;
+	return true;
+}
+
+km_error *km_lab_kernel_find(const char *release, const char *build_id, struct km_lab_kernel *ret)
 {
 	KM_AUTOFREE char *cache = NULL;
 	KM_AUTOFREE char *kernels = NULL;
+	struct km_lab_kernel k;
 	km_strv ids = {0};
-	bool found = false;
+	bool found = false, other = false;
 
 	KM_TRY(km_cache_dir(&cache));
 	kernels = km_path(cache, "kernels");
 	if (km_is_dir(kernels))
 		KM_TRY(km_listdir(kernels, &ids));
 	for (size_t i = 0; i < ids.n && !found; i++)
-		found = try_cached(kernels, ids.at[i], release, ret);
+		if (try_cached(kernels, ids.at[i], release, &k))
+			other = !(found = accept(&k, build_id, ret));
 	km_strv_free(&ids);
-	if (found || try_image("/boot", "/lib/modules", release, ret))
+	if (!found && try_image("/boot", "/lib/modules", release, &k))
+		other = !(found = accept(&k, build_id, ret));
+	if (found)
 		return NULL;
+	if (other)
+		return km_error_hint(km_error_new(KM_ENV, "no prepared or installed kernel %s has the build-id %s", release, build_id),
+				     "another point release bears the same name; `kmend prepare %s=VERSION` fetches a certain one", release);
 	return km_error_hint(km_error_new(KM_ENV, "the kernel %s is neither prepared nor installed", release),
 			     "`kmend prepare %s` fetches it; `kmend kernels` shows what there is", release);
 }

@@ -193,7 +193,7 @@ km_error *km_verify(const struct km_verify *v, struct km_verdict *ret)
 	km_error *err;
 
 	KM_TRY(lab_patch_read(v->file, &p.patch));
-	err = v->kernel ? NULL : km_lab_kernel_find(p.patch.release, &found);
+	err = v->kernel ? NULL : km_lab_kernel_find(p.patch.release, p.patch.build_id, &found);
 	if (!err)
 		err = prove(&p, v->kernel ? v->kernel : &found, ret);
 	km_lab_kernel_free(&found);
