@@ -9,15 +9,27 @@
 
 /* ---- sections -------------------------------------------------------------------------------- */
 
+/* Built-in code has per-CPU data of several kinds (..shared_aligned, ..read_mostly); the loader of modules takes one
+ * section for per-CPU and all others for plain data. */
+static const char *section_name(const struct km_sec *sec)
+{
+	return km_starts(sec->name, ".data..percpu") ? ".data..percpu" : sec->name;
+}
+
 struct km_sec *km_carry_sec(struct km_work *w, struct km_sec *sec)
 {
+	const char *name = section_name(sec);
 	struct km_sec **out = &w->out_secs[sec->index];
 
+	if (!*out && name != sec->name)
+		*out = km_elf_sec(w->d->carry, name);
 	if (!*out) {
-		*out = km_elf_add_sec(w->d->carry, sec->name, sec->type,
+		*out = km_elf_add_sec(w->d->carry, name, sec->type,
 				      sec->flags & ~(uint64_t)(SHF_GROUP | SHF_LINK_ORDER), sec->align);
 		(*out)->entsize = sec->entsize;
 	}
+	if ((*out)->align < sec->align)
+		(*out)->align = sec->align;
 	return *out;
 }
 

@@ -117,6 +117,14 @@ static bool may_travel(struct km_work *w, struct km_part *t, const struct km_par
 			      km_arena_printf(w->d->arena, "%s uses it, and it lives in %s, which is gone after boot",
 					      km_part_name(user), t->sec->name),
 			      "remove the __init or __exit mark from it");
+	else if (t->percpu && t->n_refs)
+		km_judge_part(
+			w, KM_REFUSE, "percpu-address", t,
+			km_arena_printf(w->d->arena,
+					"%s uses it, its initial value holds addresses, and the kernel's loader leaves "
+					"those out of per-CPU data",
+					km_part_name(user)),
+			"initialise it at run time, or in a pre-patch callback");
 	else if (t->kind == KM_PART_ANON && t->writable)
 		km_judge_part(
 			w, KM_REFUSE, "unnamed-data", t,

@@ -62,7 +62,7 @@ static bool used_by_key(const struct km_part *p, const char *key)
 	return false;
 }
 
-static bool users_meet(const struct km_part *o, const struct km_part *p)
+bool km_users_meet(const struct km_part *o, const struct km_part *p)
 {
 	for (size_t i = 0; i < o->users.n; i++)
 		if (*o->users.at[i].part->key && used_by_key(p, o->users.at[i].part->key))
@@ -79,7 +79,7 @@ static bool same_scope(struct km_side *os, struct km_part *o, struct km_side *ps
 
 	if (a && b)
 		return !strcmp(a, b);
-	return !o->users.n || !p->users.n || users_meet(o, p);
+	return !o->users.n || !p->users.n || km_users_meet(o, p);
 }
 
 /* ---- several candidates ---------------------------------------------------------------------- */
@@ -90,7 +90,7 @@ static int score(const struct km_part *o, const struct km_part *p, size_t distan
 
 	if (o->end - o->start == p->end - p->start)
 		s += o->hash == p->hash ? 100 : 20;
-	if (users_meet(o, p))
+	if (km_users_meet(o, p))
 		s += 40;
 	if (!strcmp(o->sym->name, p->sym->name))
 		s += 10;
@@ -136,7 +136,7 @@ static void pair_group(struct group *g, struct km_side *os, struct km_side *ps)
 	km_vec(struct pair) pairs = {0};
 
 	/* The common case, without a look at DWARF. */
-	if (g->orig.n == 1 && g->patched.n == 1 && users_meet(g->orig.at[0], g->patched.at[0])) {
+	if (g->orig.n == 1 && g->patched.n == 1 && km_users_meet(g->orig.at[0], g->patched.at[0])) {
 		marry(g->orig.at[0], g->patched.at[0]);
 		return;
 	}

@@ -12,7 +12,7 @@ static const char *const why_texts[] = {
 	[KM_WHY_SPECIAL] = "an entry of a special section changed",
 	[KM_WHY_CLONE] = "it belongs together with a function that changed",
 	[KM_WHY_NEW] = "it is new",
-	[KM_WHY_DATA] = "data changed",
+	[KM_WHY_DATA] = "its data changed",
 	[KM_WHY_NEVER_SAME] = "it belongs to one place in the code and is not shared",
 };
 
@@ -92,6 +92,7 @@ static km_error *work(struct km_work *w, const km_elf *orig, const km_elf *patch
 	km_judge_data(w);
 	km_select_changed(w);
 	km_close(w);
+	km_judge_state(w);
 	km_judge_functions(w);
 	km_judge_registrations(w);
 	km_judge_unknown(w);

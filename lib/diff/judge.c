@@ -92,7 +92,7 @@ static void judge_datum(struct km_work *w, struct km_part *p)
 		keep ? "its old value is kept, as you asked; write the new one in a callback if it matters"
 		: w->opt->allow_data
 			? "put what is new into a new variable or a shadow variable"
-			: "set the new value in a pre-patch callback, or allow changed data to keep the old value");
+			: "set the new value in a pre-patch callback, or keep the running value with --allow-data");
 }
 
 void km_judge_data(struct km_work *w)
@@ -103,6 +103,60 @@ void km_judge_data(struct km_work *w)
 		if (p->kind == KM_PART_DATA && p->twin && p->differs &&
 		    km_info_of(&w->patched, p->sec)->class != KM_CLASS_CODE)
 			judge_datum(w, p);
+	}
+}
+
+/* ---- state that got another name ------------------------------------------------------------- */
+
+static bool is_state(const struct km_side *side, const struct km_part *p)
+{
+	return p->kind == KM_PART_DATA && p->writable && !p->init && !p->twin && !p->by_content && p->end > p->start &&
+	       km_info_of(side, p->sec)->class == KM_CLASS_DATA;
+}
+
+/* What the running kernel holds in a variable that the patched source no longer has, and where a new one of its name or
+ * of its size and users stands now: that one would begin empty, with its locks free and its lists lost. */
+static const struct km_part *former_self(const struct km_work *w, const struct km_part *p)
+{
+	for (size_t i = 0; i < w->orig.parts.n; i++) {
+		const struct km_part *o = w->orig.parts.at[i];
+
+		if (!is_state(&w->orig, o) || o->percpu != p->percpu)
+			continue;
+		if (!strcmp(o->key, p->key) || (o->end - o->start == p->end - p->start && km_users_meet(o, p)))
+			return o;
+	}
+	return NULL;
+}
+
+static bool has_lone_user(const struct km_part *p)
+{
+	for (size_t i = 0; i < p->users.n; i++)
+		if (p->users.at[i].part->kind == KM_PART_FUNC && !p->users.at[i].part->twin)
+			return true;
+	return false;
+}
+
+/* Two functions that were and are there may have a variable of one name each. */
+static bool may_be_chance(const struct km_part *o, const struct km_part *p)
+{
+	return !km_users_meet(o, p) && !has_lone_user(o) && !has_lone_user(p);
+}
+
+void km_judge_state(struct km_work *w)
+{
+	for (size_t i = 0; i < w->patched.parts.n; i++) {
+		struct km_part *p = w->patched.parts.at[i];
+		const struct km_part *o = p->included && is_state(&w->patched, p) ? former_self(w, p) : NULL;
+
+		if (o)
+			km_judge_part(w, w->opt->allow_data || may_be_chance(o, p) ? KM_RISK : KM_REFUSE,
+				      "state-renamed", p,
+				      km_arena_printf(w->d->arena,
+						      "it seems to be the existing %s under another name or in another "
+						      "function, and what the running kernel holds there would be lost",
+						      km_part_name(o)),
+				      "keep the variable's name and place; if it is a new one, use --allow-data");
 	}
 }
 
@@ -175,7 +229,7 @@ static void judge_init(struct km_work *w, struct km_part *p)
 	km_judge_part(
 		w, KM_NOTE, "init-function", p,
 		leaving ? "it runs only when its module is removed; it is left out"
-			: "it ran at boot or module load and is gone; it is left out and has no effect until then",
+			: "it ran at boot or module load and is gone: the change to it is left out",
 		"nothing: the change takes effect at the next boot or load");
 }
 

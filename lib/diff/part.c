@@ -31,7 +31,9 @@ bool km_rel_is_branch(const struct km_sec *sec, const struct km_rel *rel)
 	const uint8_t *code = sec->data;
 	uint64_t at = rel->offset;
 
-	if (!(sec->flags & SHF_EXECINSTR) || !code || at < 1)
+	/* Before an absolute field may stand a displacement that looks like an opcode: movq $f,-0x18(%rdi). */
+	if (!(sec->flags & SHF_EXECINSTR) || !code || at < 1 ||
+	    (rel->type != R_X86_64_PC32 && rel->type != R_X86_64_PLT32))
 		return false;
 	return code[at - 1] == 0xe8 || code[at - 1] == 0xe9 ||
 	       (at >= 2 && code[at - 2] == 0x0f && (code[at - 1] & 0xf0) == 0x80);

@@ -149,6 +149,8 @@ bool km_special_by_position(const struct km_special *s); /* tells nothing but th
 
 /* correlate.c */
 void km_correlate(struct km_side *orig, struct km_side *patched);
+/* Does some function of that name (numbers aside) use both? */
+bool km_users_meet(const struct km_part *o, const struct km_part *p);
 
 /* compare.c: sets differs, why and detail of the patched side's parts. Texts are in the arena. */
 void km_compare_all(struct km_side *orig, struct km_side *patched, km_arena *arena);
@@ -167,6 +169,7 @@ void km_judge(struct km_work *w, struct km_judgement j); /* adds it; file:line a
 void km_judge_part(struct km_work *w, enum km_severity severity, const char *code, struct km_part *part,
 		   const char *reason, const char *next);
 void km_judge_data(struct km_work *w);	    /* existing data that changed */
+void km_judge_state(struct km_work *w);	    /* new data that seems to be existing data under another name */
 void km_judge_functions(struct km_work *w); /* of what is to be redirected */
 void km_judge_registrations(struct km_work *w);
 void km_judge_unknown(struct km_work *w);

@@ -139,6 +139,12 @@ static void op_lea(struct maker *m, const char *arg)
 	instruction(m, "488d3d", R_X86_64_PC32, symbol(m->elf, arg), -4, "");
 }
 
+/* movq $symbol,-0x18(%rdi): the displacement is the opcode of a call */
+static void op_store(struct maker *m, const char *arg)
+{
+	instruction(m, "48c747e8", R_X86_64_32S, symbol(m->elf, arg), 0, "");
+}
+
 static void op_cmpb(struct maker *m, const char *arg)
 {
 	instruction(m, "803d", R_X86_64_PC32, symbol(m->elf, arg), -5, "01");
@@ -301,7 +307,7 @@ static const struct {
 	const char *name;
 	void (*write)(struct maker *m, const char *arg);
 } ops[] = {
-	{"call", op_call}, {"jmp", op_jmp},   {"ld", op_ld},   {"lea", op_lea},	  {"cmpb", op_cmpb},
+	{"call", op_call}, {"jmp", op_jmp},   {"ld", op_ld},   {"lea", op_lea},	  {"cmpb", op_cmpb}, {"store", op_store},
 	{"str", op_str},   {"tail", op_tail}, {"cst", op_cst}, {"blob", op_blob}, {"bug", op_bug},
 	{"ex", op_ex},	   {"jl", op_jl},     {"sc", op_sc},   {"alt", op_alt},	  {"alt14", op_alt14},
 	{"aux", op_aux},   {"site", op_site}, {"orc", op_orc}, {"x", bytes},

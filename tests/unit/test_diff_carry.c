@@ -81,6 +81,8 @@ static void test_relocations(void **state)
 		{"a key that exists", "F a : jl:key+2 x:11\nB key : 16", "F a : jl:key+2 x:22\nB key : 16",
 		 "__jump_table", "0:a=a+5 4:a=a+5 8:key?=key+2"},
 		{"a static call", "F a : sc:x x:11", "F a : sc:x x:22", ".static_call_sites", "0:a=a+5 4:__SCK__x?+0"},
+		{"an address behind a displacement that looks like a call", "F a : store:b x:11\nF b : x:11",
+		 "F a : store:b x:22\nF b : x:22", ".text.a", "1:__fentry__?-4 9:b?=b+0"},
 		{"a renewed table is new", "F a : ld:t\nD t ro : 01", "F a : ld:t\nD t ro : 02", ".text.a",
 		 "1:__fentry__?-4 8:t+0"},
 	};
@@ -109,6 +111,9 @@ static void test_sections(void **state)
 		 ".text.b/14/2 .rodata.cst8/8/0 __mcount_loc/8/1"},
 		{"all pooled blobs, since code may walk on", "F a : blob:1\nF b : blob:2 x:11",
 		 "F a : blob:1\nF b : blob:2 x:22", ".text.b/14/2 .rodata/48/0 __mcount_loc/8/1"},
+		{"per-CPU data of all kinds in one section", "F b : x:11",
+		 "F b : ld:p ld:q\nD p @.data..percpu..read_mostly : 01\nD q @.data..percpu : 02",
+		 ".text.b/20/3 .data..percpu/2/0 __mcount_loc/8/1"},
 		{"new zeroed data", "F b : x:11", "F b : ld:z\nB z : 24", ".text.b/13/2 .bss.z/24/0 __mcount_loc/8/1"},
 		{"one function of a shared section", "F a @.ref.text : x:11\nF b @.ref.text : x:11",
 		 "F a @.ref.text : x:11\nF b @.ref.text : x:22", ".ref.text/7/1 __mcount_loc/8/1"},
