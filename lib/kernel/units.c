@@ -105,7 +105,7 @@ static const struct changed_file *text_of(const km_work *w, const char *path)
 	return NULL;
 }
 
-/* A header, or a .c file that others include. */
+/* A header, or a .c file that others include; that one may be a unit itself, too (fs/binfmt_elf.c). */
 static km_error *add_includers(struct search *s, const struct km_touched *t, const include_graph *g)
 {
 	KM_CLEANUP(km_strv_free) km_strv files = {0};
@@ -121,7 +121,7 @@ static km_error *add_includers(struct search *s, const struct km_touched *t, con
 			continue;
 		KM_TRY(add_unit(s, files.at[i], why, &reason));
 	}
-	if (s->units->n == before)
+	if (s->units->n == before && !km_map_has(s->seen, t->path))
 		leave_out(s, t->path, "no unit of this configuration uses what changed in it");
 	return NULL;
 }
@@ -131,7 +131,6 @@ static km_error *reach(struct search *s, const struct km_touched *t)
 	const char *reason = reason_by_place(t->path);
 	KM_AUTOFREE char *not_built = NULL;
 	const include_graph *g;
-	size_t before = s->units->n;
 
 	reason = reason ? reason : reason_by_kind(t);
 	if (reason) {
@@ -147,14 +146,13 @@ static km_error *reach(struct search *s, const struct km_touched *t)
 			return NULL;
 		}
 		KM_TRY(add_unit(s, t->path, "changed", &not_built));
-		if (s->units->n > before || km_map_has(s->seen, t->path))
-			return NULL;
 	} else if (t->added) { /* what includes it was changed as well */
 		return NULL;
 	}
 	KM_TRY(include_graph_get(s->work->kernel, &g));
 	if (t->kind == KM_TOUCH_C && !include_graph_included(g, t->path)) {
-		leave_out(s, t->path, not_built);
+		if (!km_map_has(s->seen, t->path))
+			leave_out(s, t->path, not_built);
 		return NULL;
 	}
 	return add_includers(s, t, g);

@@ -50,11 +50,15 @@ struct unit_job {
 	size_t done; /* atomically */
 };
 
-static bool replaces_something(const km_diff *diff)
+/* Redirects a function, or has something new that other units of the patch may use. */
+static bool travels(const km_diff *diff)
 {
-	for (size_t i = 0; i < diff->items.n; i++)
-		if (diff->items.at[i].replaces)
+	for (size_t i = 0; i < diff->items.n; i++) {
+		const struct km_change_item *it = &diff->items.at[i];
+
+		if (it->replaces || (it->change == KM_NEW && it->carried && it->carried->bind == STB_GLOBAL))
 			return true;
+	}
 	return false;
 }
 
@@ -77,7 +81,7 @@ static km_error *compare_unit(const struct unit_job *uj, struct build_unit *u)
 	KM_TRY(km_elf_read_file_flags(u->files.original, KM_ELF_NO_DEBUG, &u->original));
 	KM_TRY(km_elf_read_file_flags(u->files.patched, KM_ELF_NO_DEBUG, &u->patched));
 	KM_TRY(km_diff_unit(u->original, u->patched, &opt, &u->diff));
-	u->travels = u->diff->carry && replaces_something(u->diff);
+	u->travels = u->diff->carry && travels(u->diff);
 	if (!u->diff->items.n)
 		forget_objects(u);
 	return NULL;
