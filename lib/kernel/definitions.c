@@ -23,7 +23,7 @@ struct scan {
 	struct token before;
 	unsigned first, last;
 	int braces, parens;
-	bool assigned, in_name_args, is_inline, is_extern, shouted, braced, several, is_type;
+	bool assigned, in_name_args, in_pointer, is_inline, is_extern, shouted, braced, several, is_type;
 };
 
 /* Attributes and annotations that take arguments, and so look like the name of a function. */
@@ -55,8 +55,8 @@ static void begin(struct scan *s)
 {
 	s->name = s->other = s->before = (struct token){0};
 	s->first = 0;
-	s->assigned = s->in_name_args = s->is_inline = s->is_extern = s->shouted = s->braced = s->several = s->is_type =
-		false;
+	s->assigned = s->in_name_args = s->in_pointer = s->is_inline = s->is_extern = s->shouted = s->braced =
+		s->several = s->is_type = false;
 	s->braces = s->parens = 0;
 }
 
@@ -118,6 +118,23 @@ static void see_open(struct scan *s)
 	s->parens++;
 }
 
+/* "int (*ops[])(void)": the name stands inside the parentheses, and what is before them was a type. One that has
+ * parentheses of its own is a function that gives a pointer. */
+static void see_pointer(struct scan *s, const struct token *t)
+{
+	if (token_is(t, "*") && token_is(&s->before, "(") && s->parens == 1 && !s->braces && !s->assigned) {
+		s->in_pointer = true;
+		s->in_name_args = s->shouted = false;
+		s->name = (struct token){0};
+	} else if (s->in_pointer && t->kind == LEX_NAME) {
+		s->other = *t;
+	} else if (s->in_pointer && !token_is(t, "*")) {
+		s->in_pointer = false;
+		if (token_is(t, "("))
+			s->name = s->other;
+	}
+}
+
 static void see_word(struct scan *s, const struct token *t)
 {
 	s->other = *t;
@@ -132,6 +149,7 @@ static void see_top(struct scan *s, const struct token *t)
 		s->name = *t;
 		s->in_name_args = false;
 	}
+	see_pointer(s, t);
 	if (token_is(t, "("))
 		see_open(s);
 	else if (token_is(t, ")") && s->parens)

@@ -27,6 +27,12 @@ km_error *hunks_between(const char *scratch, const char *old_text, const char *n
 	KM_TRY(km_file_write(a, old_text, strlen(old_text)));
 	KM_TRY(km_file_write(b, new_text, strlen(new_text)));
 	KM_TRY(km_run(&cmd, &done));
+	if (done.status > 1) { /* 1: they differ */
+		km_error *err = km_error_new(KM_ENV, "diff(1) cannot compare two texts: %s", done.err);
+
+		km_done_free(&done);
+		return err;
+	}
 	for (const char *line = done.out; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
 		struct hunk h;
 		const char *at = line + 3;

@@ -72,7 +72,6 @@ static km_error *add_unit(struct search *s, const char *source, const char *why,
 	KM_TRY(kbuild_place_of(s->work->kernel, source, &place, reason));
 	if (!place.dir)
 		return NULL;
-	km_map_put(s->seen, source, s);
 	for (size_t i = 0; i < place.dir->parts.n; i++) {
 		const struct kbuild_part *p = &place.dir->parts.at[i];
 		km_unit u = {.builtin = p->builtin};
@@ -92,7 +91,9 @@ static km_error *add_unit(struct search *s, const char *source, const char *why,
 		any = true;
 	}
 	kbuild_place_end(&place);
-	if (!any)
+	if (any)
+		km_map_put(s->seen, source, s);
+	else
 		*reason = km_strdup("its directory is built for modules alone, and it is part of none");
 	return NULL;
 }
