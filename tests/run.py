@@ -165,6 +165,9 @@ GROUPS = [
     ("lab", "the virtual machine", [
         lambda: run_meson("build", *suites("vm")),
     ]),
+    ("host", "load, unload and kills on a real kernel", [
+        lambda: run_meson("build", *suites("host")),
+    ]),
     ("cases", "each capability and each refusal, on a real kernel", [
         lambda: run_tap(["python3", "tests/cases/run.py", "--build-dir", "build", *KERNEL]),
     ]),
@@ -184,6 +187,12 @@ GROUPS = [
 ]
 
 
+def cpu_used():
+    """Seconds of all children that have ended."""
+    used = os.times()
+    return used.children_user + used.children_system
+
+
 def main():
     wanted = sys.argv[1:] or [name for name, _, _ in GROUPS]
     if "build" not in wanted:
@@ -200,10 +209,10 @@ def main():
         if name not in wanted:
             continue
         print(f"\n== {name}: {about}", flush=True)
-        start, tally = time.monotonic(), Tally()
+        start, used, tally = time.monotonic(), cpu_used(), Tally()
         for command in commands:
             tally.add(command())
-        summary.append(f"{name:10} {time.monotonic() - start:7.1f} s  {tally}")
+        summary.append(f"{name:10} {time.monotonic() - start:7.1f} s  CPU {cpu_used() - used:7.1f} s  {tally}")
         total.add(tally)
     print("\n" + "\n".join(summary) + "\n")
     print(total, flush=True)

@@ -11,7 +11,7 @@ patch=$top/examples/refuse-userns.patch
 only=${1:-}
 release=$(scripts/default-kernel.sh "$kmend") || exit 1
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/kmend-builder.XXXXXX")
-trap 'rm -rf "$tmp"' EXIT
+trap 'wait; rm -rf "$tmp"' EXIT
 n=0
 
 # ok NAME: the status of the command before it is the result.
@@ -155,7 +155,7 @@ test_prepare_killed() {
 		KMEND_CACHE=$tmp/cold build_patch "$tmp/coldout" "$patch" && build_patch "$tmp/warmout" "$patch" &&
 		cmp "$tmp/coldout/$module" "$tmp/warmout/$module"
 	ok "preparing that was killed is done again, from --debs, and gives the same patch"
-	rm -rf "$tmp/cold"
+	rm -rf "$tmp/cold" & # many small files
 }
 
 # The same kernel as files of one's own: the tree is copied, configured and prepared by make.
@@ -167,7 +167,7 @@ test_own_kernel() {
 	ok "a kernel of one's own: --source --config --vmlinux --symvers"
 	find "$dir/tree" -newer "$dir/ready" -type f | sort | cmp - "$tmp/newer.before" >>"$tmp/log" 2>&1
 	ok "the user's tree was not written to"
-	rm -rf "$tmp/own"
+	rm -rf "$tmp/own" &
 }
 
 for t in same_bytes two_at_once killed errors full_disk prepare_killed own_kernel; do
