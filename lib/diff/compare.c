@@ -329,9 +329,9 @@ void km_compare_all(struct km_side *orig, struct km_side *patched, km_arena *are
 	for (size_t i = 0; i < patched->parts.n; i++) {
 		struct km_part *p = patched->parts.at[i];
 		struct delta delta = {0};
-		enum km_class class = km_info_of(patched, p->sec)->class;
+		const struct km_secinfo *info = km_info_of(patched, p->sec);
 
-		if (!p->twin || class == KM_CLASS_DROPPED)
+		if (!p->twin || (info->class == KM_CLASS_DROPPED && !km_special_is_setting(info->special)))
 			continue;
 		p->differs = !parts_equal(orig, p->twin, patched, p, arena, &delta, 0);
 		if (p->differs) {

@@ -100,8 +100,10 @@ void km_judge_data(struct km_work *w)
 	for (size_t i = 0; i < w->patched.parts.n; i++) {
 		struct km_part *p = w->patched.parts.at[i];
 
-		if (p->kind == KM_PART_DATA && p->twin && p->differs &&
-		    km_info_of(&w->patched, p->sec)->class != KM_CLASS_CODE)
+		enum km_class class = km_info_of(&w->patched, p->sec)->class;
+
+		if (p->kind == KM_PART_DATA && p->twin && p->differs && class != KM_CLASS_CODE &&
+		    class != KM_CLASS_DROPPED)
 			judge_datum(w, p);
 	}
 }
@@ -341,8 +343,28 @@ static struct km_part *first_new_in(const struct km_side *side, const struct km_
 	return NULL;
 }
 
+/* A parameter's mode, a PCI fixup's device: what was registered with the old value stays so. */
+static void judge_settings(struct km_work *w)
+{
+	for (size_t i = 0; i < w->patched.parts.n; i++) {
+		struct km_part *p = w->patched.parts.at[i];
+
+		if (p->differs && p->sym && km_info_of(&w->patched, p->sec)->class == KM_CLASS_DROPPED)
+			km_judge(w, (struct km_judgement){
+					    .severity = KM_RISK,
+					    .code = "registration",
+					    .file = w->opt->unit ? km_arena_strdup(w->d->arena, w->opt->unit) : NULL,
+					    .subject = km_arena_strdup(w->d->arena, announced_name(km_part_name(p))),
+					    .reason = "its registration changed, and the running kernel keeps the old one",
+					    .next = "change it by hand on the host, or expect it with the next boot or "
+						    "load only",
+				    });
+	}
+}
+
 void km_judge_registrations(struct km_work *w)
 {
+	judge_settings(w);
 	for (size_t i = 0; i < w->patched.elf->secs.n; i++) {
 		const struct km_special *s = w->patched.secs[i].special;
 

@@ -145,6 +145,7 @@ bool km_name_never_same(const char *name, const char *section);
 
 /* special.c: how entries are cut */
 KM_CHECKED km_error *km_special_entries(struct km_side *side, struct km_sec *sec);
+bool km_special_is_setting(const struct km_special *s);	 /* never travels, but what an entry says matters */
 bool km_special_by_position(const struct km_special *s); /* tells nothing but the place: equal code has equal entries */
 
 /* correlate.c */

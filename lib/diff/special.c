@@ -67,7 +67,7 @@ static const struct km_special table[] = {
 	{ ".pci_fixup*",               KM_SPECIAL_DROPPED,  0, 0, "a new PCI fixup does not run" },
 	{ ".init.ramfs*",              KM_SPECIAL_DROPPED,  0, 0, "the initial file system stays as it was" },
 	{ ".builtin_fw",               KM_SPECIAL_DROPPED,  0, 0, "new built-in firmware is not registered" },
-	{ ".BTF_ids",                  KM_SPECIAL_DROPPED,  0, 0, "BTF sets are resolved when the kernel is linked" },
+	{ ".BTF_ids",                  KM_SPECIAL_DROPPED,  0, 0, "a new BTF id is not resolved" },
 	{ ".BTF",                      KM_SPECIAL_DROPPED,  0, 0, "type information" },
 	{ "__versions",                KM_SPECIAL_DROPPED,  0, 0, "made when the module is linked" },
 	{ ".BTF.*",                    KM_SPECIAL_DROPPED,  0, 0, "type information" },
@@ -109,6 +109,11 @@ const struct km_special *km_special_at(size_t i)
 bool km_special_by_position(const struct km_special *s)
 {
 	return s->kind == KM_SPECIAL_TABLE && s->entry <= 8 && strcmp(s->name, ".static_call_sites");
+}
+
+bool km_special_is_setting(const struct km_special *s)
+{
+	return s->kind == KM_SPECIAL_DROPPED && (!strcmp(s->name, "__param") || !strcmp(s->name, ".pci_fixup*"));
 }
 
 /* Every entry has its deciding relocation, and no relocation stands across two entries. */
