@@ -64,6 +64,9 @@ static km_error *check_section(const struct km_sec *sec)
 				    (unsigned long long)sec->size, special->entry);
 	if (!km_sec_is_alloc(sec))
 		return NULL;
+	if (km_starts(sec->name, ".data..percpu") && (strcmp(sec->name, ".data..percpu") || sec->rels.n))
+		return km_error_new(KM_BUG, "the loader takes section %s for plain data, or leaves its relocations out",
+				    sec->name);
 	for (size_t i = 0; i < sec->rels.n; i++) {
 		const struct km_rel *rel = &sec->rels.at[i];
 
@@ -123,6 +126,8 @@ static km_error *check_late(const km_elf *ko, const struct km_rela_extra *x)
 	char object[KM_KLP_OBJECT_MAX + 1];
 
 	KM_TRY(object_of(x->name, KM_KLP_RELA_PREFIX, object));
+	if (km_starts(x->target->name, ".data..percpu"))
+		return km_error_new(KM_BUG, "%s: the loader keeps no place to apply it to", x->name);
 	for (size_t i = 0; i < x->rels.n; i++)
 		KM_TRY(check_late_relocation(ko, x, &x->rels.at[i], object));
 	return NULL;

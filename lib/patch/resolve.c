@@ -7,20 +7,43 @@
 #include "link.h"
 #include "match.h"
 
-/* Where the subject is declared, as far as the diff knows. */
+/* What refers to an undefined symbol of that name first; NULL for nobody. */
+static const char *user_of(const km_elf *carry, const char *name)
+{
+	for (size_t i = 0; i < carry->secs.n; i++) {
+		const struct km_sec *sec = carry->secs.at[i];
+
+		for (size_t j = 0; km_sec_is_alloc(sec) && j < sec->rels.n; j++) {
+			const struct km_sym *s = sec->rels.at[j].sym, *user;
+
+			if (s->sec || strcmp(s->name, name))
+				continue;
+			user = km_elf_sym_at(carry, sec, sec->rels.at[j].offset);
+			if (user)
+				return user->name;
+		}
+	}
+	return NULL;
+}
+
+static const struct km_change_item *item_with_line(const km_diff *diff, const char *name)
+{
+	for (size_t i = 0; name && i < diff->items.n; i++)
+		if (diff->items.at[i].line && !strcmp(diff->items.at[i].name, name))
+			return &diff->items.at[i];
+	return NULL;
+}
+
+/* Where the subject is declared, as far as the diff knows, else what uses it. */
 static void locate(const struct km_link_unit *u, const char *subject, km_arena *arena, struct km_judgement *j)
 {
 	const km_diff *diff = u->unit->diff;
+	const struct km_change_item *it = item_with_line(diff, subject);
 
-	j->file = km_arena_strdup(arena, u->unit->source);
-	for (size_t i = 0; i < diff->items.n; i++) {
-		if (strcmp(diff->items.at[i].name, subject) || !diff->items.at[i].line)
-			continue;
-		j->line = diff->items.at[i].line;
-		if (diff->items.at[i].file)
-			j->file = km_arena_strdup(arena, diff->items.at[i].file);
-		return;
-	}
+	if (!it && diff->carry)
+		it = item_with_line(diff, user_of(diff->carry, subject));
+	j->file = km_arena_strdup(arena, it && it->file ? it->file : u->unit->source);
+	j->line = it ? it->line : 0;
 }
 
 void km_link_judge(struct km_link *link, enum km_severity severity, const char *code, const struct km_link_unit *u,
@@ -200,6 +223,22 @@ static struct km_klp_sym *resolve_own(struct km_link *link, struct km_link_unit 
 	return NULL;
 }
 
+/* Is the owner sure to be loaded whenever this module is? */
+static bool depends_on(const struct km_link *link, const km_object *module, const char *owner)
+{
+	if (!strcmp(module->name, owner))
+		return true;
+	for (size_t i = 1; i < module->elf->syms.n; i++) {
+		const struct km_sym *s = module->elf->syms.at[i];
+		const struct km_export *e =
+			s->sec || s->bind == STB_WEAK ? NULL : km_export_find(link->k->exports, s->name);
+
+		if (e && !strcmp(e->owner, owner))
+			return true;
+	}
+	return false;
+}
+
 /* What another module exports, or the patched one itself: always by livepatch relocation, else loading the patch would
  * load it. */
 static km_error *resolve_module_export(struct km_link *link, struct km_link_unit *u, const struct km_export *e,
@@ -209,6 +248,13 @@ static km_error *resolve_module_export(struct km_link *link, struct km_link_unit
 	km_object *owner;
 
 	KM_TRY(km_kernel_module(link->k, e->owner, &owner));
+	if (!depends_on(link, u->shipped, e->owner))
+		km_link_judge(link, KM_REFUSE, "module-dependency", u, e->name,
+			      km_arena_printf(link->arena,
+					      "module %s exports it, which %s does not need so far: where it is not "
+					      "loaded, the kernel would refuse to load %s",
+					      e->owner, u->unit->object, u->unit->object),
+			      "do without it, or look it up at run time (symbol_get)");
 	ks = global_of(owner, e->name);
 	*ret = ks ? klp_of(link, u, owner, ks) : NULL;
 	if (!ks)
