@@ -126,6 +126,20 @@ static struct km_place place_at(struct km_match *m, struct km_spot at, const cha
 	return (struct km_place){.sym = km_shipped_covering(m, at, name), .addr = at.at};
 }
 
+/* "count.12" and "count.13": a compiler numbers static locals, and another unit may have one of the very same name. */
+static bool same_but_for_number(const char *a, const char *b)
+{
+	size_t n = 0;
+
+	while (a[n] && a[n] == b[n])
+		n++;
+	while (n && a[n - 1] >= '0' && a[n - 1] <= '9')
+		n--;
+	if ((!a[n] && !b[n]) || !n || a[n - 1] != '.')
+		return !strcmp(a, b);
+	return !a[n + strspn(a + n, "0123456789")] && !b[n + strspn(b + n, "0123456789")];
+}
+
 /* Where the unit's own copy is. What the shipped object has under its unique name elsewhere is taken to be there: one
  * longer neighbour does not make all that follow differ, and a reference to a weak definition that lost goes to the
  * strong one. */
@@ -136,7 +150,7 @@ static struct km_spot own_place(struct km_match *m, const struct km_sym *sym)
 	const struct km_ksym *const *all;
 	size_t n;
 
-	if (ks && !strcmp(ks->name, sym->name))
+	if (ks && same_but_for_number(ks->name, sym->name))
 		return at;
 	all = km_ksyms_named(m->obj, sym->name, &n);
 	return n == 1 ? km_shipped_spot(m, all[0]) : at;

@@ -119,6 +119,42 @@ static void data_is_placed_by_proven_code(void **state)
 	match(s, s->b, "hits", true, is_second_hits);
 }
 
+static km_elf *make_numbered(const char *hits)
+{
+	km_elf *elf = make_unit("alpha", "beta", 0x40);
+	struct km_sym *s = km_elf_sym(elf, "hits");
+
+	s->name = km_arena_strdup(elf->arena, hits);
+	km_elf_add_sym(elf, "first", STB_LOCAL, STT_OBJECT, s->sec, 0, 4);
+	km_elf_add_sym(elf, "second", STB_LOCAL, STT_OBJECT, s->sec, 4, 4);
+	return elf;
+}
+
+static void is_renumbered(const struct km_match_result *r)
+{
+	assert_int_equal(r->state, KM_MATCH_OK);
+	assert_string_equal(r->place.sym->name, "hits.2");
+}
+
+/* Another unit's static local has the name that this compilation gave to ours. */
+static void numbers_of_static_locals_mean_nothing(void **state)
+{
+	km_elf *shipped = make_numbered("hits.2"), *plain = make_numbered("hits.1"), *lib = make_library();
+	struct km_sec *bss = km_elf_add_sec(lib, ".bss", SHT_NOBITS, SHF_ALLOC | SHF_WRITE, 8);
+	struct state s = {0};
+
+	(void)state;
+	bss->size = 8;
+	km_elf_add_sym(lib, "hits.1", STB_LOCAL, STT_OBJECT, bss, 0, 8);
+	s.vmlinux = toy_link((km_elf *[]){shipped, lib}, 2);
+	match(&s, plain, "hits.1", true, is_renumbered);
+	toy_destroy(s.vmlinux);
+	km_elf_destroy(shipped);
+	km_elf_destroy(plain);
+	km_elf_destroy(lib);
+	toy_reset();
+}
+
 static void is_proved(const struct km_match_result *r)
 {
 	assert_int_equal(r->state, KM_MATCH_OK);
@@ -217,6 +253,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(another_target_is_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_not_there_is_absent, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_mismatch_names_the_compiler, setup, teardown),
+		cmocka_unit_test(numbers_of_static_locals_mean_nothing),
 		cmocka_unit_test(twins_are_ambiguous),
 	};
 
