@@ -3,8 +3,8 @@
 """Real changes between two of Debian's kernel sources, each made into a live patch, loaded and unloaded in a VM.
 
 A patch is one .c file's whole change. Files are taken in an order that SEED alone decides, until N of them are in the
-kernel's configuration. Two other benches use the same machinery: --lines puts a blank line at the top of N units
-(nothing may change), --strings a new string into one function of each of N units (nothing else may change).
+kernel's configuration. Two other benches use the same machinery: --lines shifts all lines of N units (nothing may
+change), --strings puts a new string into one function of each of N units (nothing else may change).
 
 What a run found is kept in the cache, under the kernel, the versions and the builder's own hash: a run that was cut
 short goes on where it was.
@@ -44,7 +44,7 @@ def parse_arguments():
     parser.add_argument("-n", type=int, default=100, help="units to look at")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2, help="builds at once")
-    parser.add_argument("--lines", action="store_true", help="the bench of the blank line")
+    parser.add_argument("--lines", action="store_true", help="the bench of shifted lines")
     parser.add_argument("--strings", action="store_true", help="the bench of the new string")
     parser.add_argument("--short", action="store_true", help="five units each of --lines and --strings, as TAP")
     parser.add_argument("--no-vm", action="store_true", help="do not load the results")
@@ -63,8 +63,10 @@ def classify(build):
         return (BUILT, []) if whole else (FAULT, ["no module, or another result in the report"])
     if build.result == "nothing":
         units = (build.report or {}).get("units")
-        return (NOTHING, sorted({j["code"] for j in build.judgements()})) if units else (
-            ABSENT, [left["reason"] for left in build.left_out])
+        left = [left["reason"] for left in build.left_out]
+        if units or any("only comments" in reason for reason in left):
+            return NOTHING, sorted({j["code"] for j in build.judgements()}) + left
+        return ABSENT, left
     if build.result == "refused":
         refusals = build.judgements("refuse")
         codes = sorted({j["code"] for j in refusals})
@@ -119,7 +121,7 @@ class Lines(Bench):
     name = "lines"
 
     def make(self, path):
-        return {"patch": sources.blank_line_patch(path, self.old)}
+        return {"patch": sources.lines_patch(path, self.old)}
 
     def judge(self, build, made):
         kind, reasons = classify(build)
