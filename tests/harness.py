@@ -47,6 +47,15 @@ def sha256(path):
     return digest.hexdigest()
 
 
+def prepared(kmend_build, kernel):
+    """The directory of the prepared kernel. A release may have several, of other sources or of an older kmend."""
+    done = run([kmend_build, "prepare", "-q", "--json", kernel], timeout=3600)
+    try:
+        return Path(json.loads(done.out)["directory"])
+    except (ValueError, KeyError) as error:
+        raise Failure(f"{kernel} cannot be prepared: {done.err[-800:]}") from error
+
+
 class Done:
     """A program that ended: status (negative: a signal), out, err, wall and CPU seconds (children included)."""
 

@@ -166,6 +166,16 @@ static km_error *configure(const struct km_kernel_source *src, const char *tree,
 	return km_file_copy(src->symvers, symvers);
 }
 
+/* Before the minutes that a copy takes, and before anything of it can be kept. */
+static km_error *check_symvers(const char *path)
+{
+	km_exports *exports;
+
+	KM_TRY(km_exports_read(path, &exports));
+	km_exports_destroy(exports);
+	return NULL;
+}
+
 km_error *prepare_own(const struct km_kernel_source *src, const char *release, const char *dir, km_stages *stages,
 		      struct recipe *ret)
 {
@@ -177,6 +187,7 @@ km_error *prepare_own(const struct km_kernel_source *src, const char *release, c
 	KM_AUTOFREE char *image = km_path(dir, r.image);
 	KM_AUTOFREE char *env = km_path(dir, "env");
 
+	KM_TRY(check_symvers(src->symvers));
 	if (stages)
 		km_stage(stages, "copy");
 	KM_TRY(copy_tree(src->source, tree));

@@ -77,10 +77,9 @@ def load_cases(only):
 class Places:
     """Files of the prepared kernel that the options of a case may name."""
 
-    def __init__(self, kernel):
-        prepared = sorted(harness.cache_dir().glob(f"kernels/{kernel}-*/ready"))
-        self.top = prepared[-1].parent if prepared else Path("/nonexistent")
-        self.kernel = kernel
+    def __init__(self, args):
+        self.top = harness.prepared(harness.program(args.build_dir, "kmend-build"), args.kernel)
+        self.kernel = args.kernel
 
     def fill(self, case, option):
         tree = self.top / "tree"
@@ -95,10 +94,10 @@ class Builder:
     def __init__(self, args, work):
         self.args, self.work = args, work
         self.program = harness.program(args.build_dir, "kmend-build")
+        self.places = Places(args)
 
     def build(self, case, out):
-        places = Places(self.args.kernel)
-        options = [places.fill(case, o) for o in case.options]
+        options = [self.places.fill(case, o) for o in case.options]
         own = case.spec.get("own_kernel") or "--kernel" in options
         return harness.build(self.program, case.patch_files(), out, options=options, name=case.module_name,
                              kernel=None if own else self.args.kernel, jobs=1 if self.args.jobs > 1 else None)
@@ -188,7 +187,7 @@ class Guest:
     """One boot: runs cases until all are done or the guest is dead."""
 
     def __init__(self, args, work, number):
-        self.args, self.dir = args, work / f"boot-{number}"
+        self.args, self.dir, self.places = args, work / f"boot-{number}", Places(args)
         self.dir.mkdir()
         self.lab = harness.program(args.build_dir, "kmend-lab")
 
@@ -212,7 +211,7 @@ class Guest:
         argv += [word for text in allowed for word in ("--allow-log", text)] or ["--panic-on-warn"]
         argv += [word for module in sorted({m for c in cases for m in c.modules}) for word in ("--module", module)]
         for module in sorted({m for c in cases for m in c.modules_later}):
-            argv += ["--carry", str(Places(self.args.kernel).find(f"{module}.ko"))]
+            argv += ["--carry", str(self.places.find(f"{module}.ko"))]
         return argv + [str(HERE / "guest.sh")] + [c.name for c in cases]
 
     def run(self, cases):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What the scripts share that run on the host and need a prepared kernel and the modules of tests/vm/modules built for it; sourced.
-# From the environment: KMEND_LAB, KMEND, and KMEND_TEST_KERNEL, a prepared release; without it the first one.
+# From the environment: KMEND_LAB, KMEND, and KMEND_TEST_KERNEL, a release; without it the default one.
 # Gives: $here, $work (removed at the end), $release, $m (the built modules); run and expect, which write TAP.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -9,17 +9,9 @@ work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
 tests=0 failed=0 status=0
 
-cache=${KMEND_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kmend}
-[ -n "${KMEND_CACHE:-}${XDG_CACHE_HOME:-}" ] || [ "$(id -u)" -ne 0 ] || cache=/var/cache/kmend
-# The newest first: an older kmend may have prepared the same release in its own way.
-for ready in $(ls -t "$cache/kernels/${KMEND_TEST_KERNEL:-}"*/ready 2>/dev/null); do
-	dir=${ready%/ready}
-	id=${dir##*/}
-	[ -e "$dir/image/boot/vmlinuz-${id%-*}" ] && break
-	dir=
-done
-[ -n "${dir:-}" ] || { echo 'Bail out! no kernel is prepared'; exit 99; }
-release=${id%-*}
+release=${KMEND_TEST_KERNEL:-$("$here/../../scripts/default-kernel.sh" "$KMEND")} || exit 99
+dir=$("$KMEND" prepare -q --json "$release" | sed -n 's/.*"directory": "\(.*\)".*/\1/p')
+[ -n "$dir" ] || { echo "Bail out! $release cannot be prepared"; exit 99; }
 
 # A copy: the cached tree and the sources are only read.
 cp -r "$here/modules" "$work/modules" || exit 99
