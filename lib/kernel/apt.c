@@ -104,6 +104,13 @@ static km_error *take(const struct package *p, const char *from, const char *deb
 	return km_error_new(KM_ENV, "apt-get download gave no file for %s", p->name);
 }
 
+/* apt also shows versions that are installed and in no archive any more; they come without a file. */
+static km_error *not_offered(const struct package *p)
+{
+	return km_error_hint(km_error_new(KM_ENV, "%s %s is not in the archive any more", p->name, p->version),
+			     "packages that you have can be used with --debs DIR");
+}
+
 static km_error *download(const struct package *const *packages, size_t n, const char *dir)
 {
 	KM_CLEANUP(km_strv_free) km_strv args = {0};
@@ -132,10 +139,13 @@ km_error *apt_fetch(const struct package *const *packages, size_t n, const char 
 	km_vec(const struct package *) missing = {0};
 	km_error *err = NULL;
 
-	for (size_t i = 0; i < n; i++)
-		if (!have(packages[i], debs))
+	for (size_t i = 0; i < n && !err; i++) {
+		if (!packages[i]->file)
+			err = not_offered(packages[i]);
+		else if (!have(packages[i], debs))
 			km_vec_push(&missing, packages[i]);
-	if (missing.n) {
+	}
+	if (missing.n && !err) {
 		err = km_mkdirs(dir);
 		if (!err)
 			err = download(missing.at, missing.n, dir);

@@ -50,7 +50,7 @@ static km_error *apply(struct toy *t, const char *const *texts)
 	for (size_t i = 0; texts[i]; i++) {
 		char *name = km_printf("%zu.patch", i + 1);
 
-		toy_put(t->kernel->dir, name, texts[i]);
+		toy_file_put(t->kernel->dir, name, texts[i]);
 		km_strv_printf(&paths, "%s/%s", t->kernel->dir, name);
 		free(name);
 	}
@@ -290,7 +290,7 @@ static void a_failing_diff_is_an_error(void **state)
 	hunk_list l = {0};
 
 	(void)state;
-	toy_put(dir, "diff", "#!/bin/sh\necho 'diff: memory exhausted' >&2\nexit 2\n");
+	toy_file_put(dir, "diff", "#!/bin/sh\necho 'diff: memory exhausted' >&2\nexit 2\n");
 	assert_int_equal(chmod(program, 0755), 0);
 	setenv("PATH", dir, 1);
 	check_error(hunks_between(dir, "a\n", "b\n", &l), KM_ENV, "memory exhausted");

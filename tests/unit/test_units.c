@@ -87,7 +87,7 @@ static char *reached_by(const char *diff)
 	km_str s = {0};
 	km_work *w;
 
-	toy_put(k->dir, "a.patch", diff);
+	toy_file_put(k->dir, "a.patch", diff);
 	km_strv_printf(&patches, "%s/a.patch", k->dir);
 	check_ok(km_work_open(k, &w));
 	check_ok(km_work_apply(w, &patches, &touched));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "toy_tree.h"
 
-void toy_put(const char *dir, const char *path, const char *text)
+void toy_file_put(const char *dir, const char *path, const char *text)
 {
 	char *full = km_path(dir, path), *above = km_strdup(full);
 
@@ -29,7 +29,7 @@ km_kernel *toy_tree_create(const struct toy_file *files, size_t n)
 	km_strv_push(&p->env, "CC=gcc");
 	check_ok(km_mkdirs(k->tree));
 	for (size_t i = 0; i < n; i++)
-		toy_put(k->tree, files[i].path, files[i].text);
+		toy_file_put(k->tree, files[i].path, files[i].text);
 	return k;
 }
 

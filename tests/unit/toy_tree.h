@@ -12,7 +12,7 @@ struct toy_file {
 };
 
 /* Writes dir/path and the directories above it. */
-void toy_put(const char *dir, const char *path, const char *text);
+void toy_file_put(const char *dir, const char *path, const char *text);
 
 /* A kernel in a fresh directory whose tree holds these files; the environment of its Kbuild is CC=gcc. */
 km_kernel *toy_tree_create(const struct toy_file *files, size_t n);
