@@ -21,6 +21,8 @@ struct km_dwarf {
 
 /* NULL when the side has no path or the file no DWARF. The side owns it. */
 struct km_dwarf *km_dwarf_get(struct km_side *side);
+/* enumerators.c */
+void km_judge_enumerators(struct km_work *w, struct km_dwarf *orig, struct km_dwarf *patched);
 struct km_decl km_dwarf_decl(struct km_dwarf *dw, Dwarf_Die *die); /* file in dw's arena */
 
 #endif

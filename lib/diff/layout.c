@@ -329,6 +329,7 @@ void km_judge_layouts(struct km_work *w)
 	b = km_dwarf_get(&w->patched);
 	if (!a || !b)
 		return;
+	km_judge_enumerators(w, a, b);
 	km_map *was = types_of(a), *is = types_of(b);
 
 	for (size_t i = 0; i < km_map_count(is); i++) {

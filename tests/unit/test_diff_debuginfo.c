@@ -186,6 +186,35 @@ static void test_layouts(void **state)
 	}
 }
 
+static void test_enumerators(void **state)
+{
+	static const struct {
+		const char *orig, *patched, *subject;
+	} cases[] = {
+		{"A, B, C, D", "A, N, B, C, D", "B"},
+		{"A, B, C, N_ALL, MAX = N_ALL - 1", "A, B, C, N, N_ALL, MAX = N_ALL - 1", NULL},
+		{"A, B, C, D", "A, B, C, D, N", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < KM_COUNT(cases); i++) {
+		char *orig KM_AUTOFREE = km_printf("enum { %s };\nint f(int x)\n{\n\treturn x + 7 * B;\n}\n", cases[i].orig);
+		char *patched KM_AUTOFREE =
+			km_printf("enum { %s };\nint f(int x)\n{\n\treturn x + 9 * B;\n}\n", cases[i].patched);
+		struct built b;
+
+		build(&b, orig, patched, false);
+		assert_int_equal(b.d->judgements.n, cases[i].subject ? 1 : 0);
+		if (cases[i].subject) {
+			assert_string_equal(b.d->judgements.at[0].code, "enum-value");
+			assert_string_equal(b.d->judgements.at[0].subject, cases[i].subject);
+			assert_string_equal(b.d->judgements.at[0].file, "kernel/file.c");
+			assert_int_equal(b.d->judgements.at[0].line, 1);
+		}
+		unbuild(&b);
+	}
+}
+
 static void test_allow_layout(void **state)
 {
 	struct built b;
@@ -205,6 +234,7 @@ int main(void)
 		cmocka_unit_test(test_static_locals),
 		cmocka_unit_test(test_layouts),
 		cmocka_unit_test(test_allow_layout),
+		cmocka_unit_test(test_enumerators),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
