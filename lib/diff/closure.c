@@ -152,10 +152,50 @@ static void close_target(struct km_work *w, part_list *todo, struct km_part *fro
 		*km_part_name(from) ? km_arena_printf(w->d->arena, "used by %s", km_part_name(from)) : NULL);
 }
 
+static const struct km_part *part_before(const struct km_side *side, const struct km_part *p)
+{
+	const struct km_secinfo *info = km_info_of(side, p->sec);
+
+	for (size_t i = 1; i < info->parts.n; i++)
+		if (info->parts.at[i] == p)
+			return info->parts.at[i - 1];
+	return NULL;
+}
+
+/* The assembler wrote section and offset. Where a new datum begins just behind an existing one, that may still mean the
+ * end of the existing one, as in a loop over an array, if the original function refers to that end. */
+static bool may_mean_end(const struct km_work *w, const struct km_part *p, const struct km_ref *ref)
+{
+	const struct km_part *t = ref->to.part, *before;
+
+	if (!p->twin || !t || t->kind != KM_PART_DATA || t->twin || ref->to.offset || ref->to.sym->type != STT_SECTION)
+		return false;
+	before = part_before(&w->patched, t);
+	if (!before || !before->twin || before->end != t->start)
+		return false;
+	for (size_t i = 0; i < p->twin->n_refs; i++) {
+		const struct km_target *o = &p->twin->refs[i].to;
+
+		if (o->part == before->twin && o->offset == (int64_t)(before->twin->end - before->twin->start))
+			return true;
+	}
+	return false;
+}
+
 static void close_part(struct km_work *w, part_list *todo, struct km_part *p)
 {
-	for (size_t i = 0; i < p->n_refs; i++)
+	for (size_t i = 0; i < p->n_refs; i++) {
+		if (may_mean_end(w, p, &p->refs[i]))
+			km_judge_part(
+				w, KM_REFUSE, "ambiguous-address", p->refs[i].to.part,
+				km_arena_printf(w->d->arena,
+						"it lies just behind %s, and %s may refer to it or to the end of that",
+						km_part_name(part_before(&w->patched, p->refs[i].to.part)),
+						km_part_name(p)),
+				"leave out the section mark (__read_mostly and the like), or put it elsewhere in the "
+				"file");
 		close_target(w, todo, p, p->refs[i].to.part);
+	}
 	for (size_t i = 0; i < p->entries.n; i++) {
 		const struct km_entry *e = p->entries.at[i];
 
@@ -175,14 +215,15 @@ static void close_part(struct km_work *w, part_list *todo, struct km_part *p)
 			km_arena_printf(w->d->arena, "%s belongs to it", km_part_name(p)));
 }
 
-/* Another unit of the patch may use a new global that this one does not, be it only because the compiler inlined it here. */
+/* Another unit of the patch may use a new global that this one does not, be it only because the compiler inlined it
+ * here. */
 static bool is_new_global(struct km_work *w, const struct km_part *p)
 {
 	enum km_class class = km_info_of(&w->patched, p->sec)->class;
 
 	return (class == KM_CLASS_CODE || class == KM_CLASS_DATA) &&
-	       (p->kind == KM_PART_FUNC || p->kind == KM_PART_DATA) && p->sym && p->sym->bind == STB_GLOBAL && !p->twin &&
-	       !p->init && !p->tracing && !p->never_same;
+	       (p->kind == KM_PART_FUNC || p->kind == KM_PART_DATA) && p->sym && p->sym->bind == STB_GLOBAL &&
+	       !p->twin && !p->init && !p->tracing && !p->never_same;
 }
 
 void km_close(struct km_work *w)

@@ -198,7 +198,8 @@ static void test_enumerators(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < KM_COUNT(cases); i++) {
-		char *orig KM_AUTOFREE = km_printf("enum { %s };\nint f(int x)\n{\n\treturn x + 7 * B;\n}\n", cases[i].orig);
+		char *orig KM_AUTOFREE =
+			km_printf("enum { %s };\nint f(int x)\n{\n\treturn x + 7 * B;\n}\n", cases[i].orig);
 		char *patched KM_AUTOFREE =
 			km_printf("enum { %s };\nint f(int x)\n{\n\treturn x + 9 * B;\n}\n", cases[i].patched);
 		struct built b;
@@ -230,10 +231,8 @@ static void test_allow_layout(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lines),
-		cmocka_unit_test(test_static_locals),
-		cmocka_unit_test(test_layouts),
-		cmocka_unit_test(test_allow_layout),
+		cmocka_unit_test(test_lines),	    cmocka_unit_test(test_static_locals),
+		cmocka_unit_test(test_layouts),	    cmocka_unit_test(test_allow_layout),
 		cmocka_unit_test(test_enumerators),
 	};
 
