@@ -61,7 +61,7 @@ static void definitions_are_found(void **state)
 		{"SYSCALL_DEFINE2(open, int, a, int, b)\n{\n}\n", "F open 1-3;"},
 		{"#define M(a) \\\n\tf(a)\nint f(int);\n", "M M 1-2;D f 3-3;"},
 		{"#ifdef X\nextern int a;\n#endif\nextern int b, c;\n", "#  1-1;D a 2-2;#  3-3;O c 4-4;"},
-		{"typedef int (*fn)(void);\n", "O int 1-1;"},
+		{"typedef int (*fn)(void);\n", "O fn 1-1;"},
 		{"int f(int a)\n{\n#ifdef A\n\tif (a) {\n#else\n\tif (!a) {\n#endif\n\t}\n}\nint g(void)\n{\n}\n",
 		 "#  3-3;#  5-5;#  7-7;F f 1-9;F g 10-12;"},
 		{"/* int f(void) { */\n", ""},
