@@ -43,16 +43,26 @@ struct cmd {
 	const char *program; /* a verb of another program: `program name …` is run instead */
 };
 extern const struct cmd cmds[]; /* ends with name NULL */
+/* The verb of that name, or NULL. */
 const struct cmd *cmd_find(const char *name);
 
+/* kmend load: applies a patch file and waits for its transition. */
 km_error *cmd_load(const struct cmd_args *args, int *status);
+/* kmend unload: takes a patch back and removes its module. */
 km_error *cmd_unload(const struct cmd_args *args, int *status);
+/* kmend list: the patches in the kernel, a line each. */
 km_error *cmd_list(const struct cmd_args *args, int *status);
+/* kmend status: whether the host can be patched, and which patches and CVEs it has. */
 km_error *cmd_status(const struct cmd_args *args, int *status);
+/* kmend info: what a patch file says of itself. */
 km_error *cmd_info(const struct cmd_args *args, int *status);
+/* kmend blockers: the tasks that a transition waits for, with their stacks. */
 km_error *cmd_blockers(const struct cmd_args *args, int *status);
+/* kmend version: one line. */
 km_error *cmd_version(const struct cmd_args *args, int *status);
+/* kmend help: the verbs, or one verb's manual page. */
 km_error *cmd_help(const struct cmd_args *args, int *status);
+/* kmend completion: the script that bash sources, made from the tables of verbs. */
 km_error *cmd_completion(const struct cmd_args *args, int *status);
 extern const struct cmd_option cmd_load_options[], cmd_unload_options[];
 
@@ -65,6 +75,7 @@ KM_CHECKED km_error *cmd_host(km_host **ret);
 /* ---- options.c -------------------------------------------------------------------------------------------------- */
 /* argv[0] is the verb. A mistake is KM_USAGE with a hint. *help: --help was given. */
 KM_CHECKED km_error *cmd_parse(const struct cmd *cmd, int argc, char **argv, struct cmd_args *ret, bool *help);
+/* Prints the verb's usage line and options to f. */
 void cmd_usage(FILE *f, const struct cmd *cmd);
 /* A number of seconds above 0. */
 KM_CHECKED km_error *cmd_seconds(const char *text, double *ret);
@@ -74,10 +85,15 @@ KM_CHECKED km_error *cmd_seconds(const char *text, double *ret);
 KM_CHECKED km_error *cmd_exec(const struct cmd *cmd, int argc, char **argv);
 
 /* ---- view.c: patches and tasks for people and for programs ------------------------------------------------------ */
-const char *view_state(const struct km_applied *patch); /* "enabled", "enabling", "disabling", "disabled" */
+/* The one word for a patch's state: "enabled", "enabling", "disabling", "disabled"; static. */
+const char *view_state(const struct km_applied *patch);
+/* A patch as kmend-list(1) documents it; the caller's. */
 json_t *view_applied_json(const struct km_applied *patch);
+/* An array of tasks with their stacks; the caller's. */
 json_t *view_blockers_json(const km_blocker_list *list);
+/* The same for people, each line begun with indent. */
 void view_blockers(FILE *f, const km_blocker_list *list, const char *indent);
+/* An array of strings; bytes that are no UTF-8 are shown, not refused. The caller's. */
 json_t *view_strings_json(const km_strv *v);
 /* NULL gives null. */
 json_t *view_text_json(const char *s);

@@ -83,8 +83,10 @@ struct km_diff_options {
 /* Both objects must outlive the result. Malformed objects: KM_INPUT. What cannot be patched is not an error but a judgement. Nothing changed:
  * items is empty and carry NULL. */
 KM_CHECKED km_error *km_diff_unit(const km_elf *orig, const km_elf *patched, const struct km_diff_options *opt, km_diff **ret);
+/* Frees the result with all that its arena owns; NULL is fine. */
 void km_diff_destroy(km_diff *d);
-const char *km_why_text(enum km_why why); /* "its instructions changed" … */
+/* A clause for people, as "its instructions changed". */
+const char *km_why_text(enum km_why why);
 
 /* ---- special sections ------------------------------------------------------------------------------------------------
  * One table describes every section whose entries belong to code elsewhere.
@@ -103,7 +105,9 @@ struct km_special {
 	int decides;          /* offset within an entry of the relocation that decides */
 	const char *note;     /* what an entry is, or why it never travels; for people */
 };
+/* The row for a section's name, NULL for a section that is not special. */
 const struct km_special *km_special_find(const char *section);
-const struct km_special *km_special_at(size_t i); /* NULL past the end; for the docs and tests */
+/* The i-th row, NULL past the end: for the documentation and the tests. */
+const struct km_special *km_special_at(size_t i);
 
 #endif

@@ -80,18 +80,23 @@ typedef struct km_elf {
  * Parses bytes (they may be freed afterwards). Not ELF64/LSB/ET_REL of a known machine: KM_INPUT that says at which byte.
  * Memory is bounded by a small multiple of size. */
 KM_CHECKED km_error *km_elf_read(const void *bytes, size_t size, km_elf **ret);
+/* The same for a file; the error names it. */
 KM_CHECKED km_error *km_elf_read_file(const char *path, km_elf **ret);
 enum {
 	/* Leaves out the .debug_* sections with their relocations and section symbols, without looking into them. */
 	KM_ELF_NO_DEBUG = 1,
 };
+/* As km_elf_read(), with KM_ELF_* flags. */
 KM_CHECKED km_error *km_elf_read_flags(const void *bytes, size_t size, unsigned flags, km_elf **ret);
+/* As km_elf_read_file(), with KM_ELF_* flags. */
 KM_CHECKED km_error *km_elf_read_file_flags(const char *path, unsigned flags, km_elf **ret);
 /* Also accepts linked files (vmlinux): sections and symbols, symbol values as addresses made section-relative. Relocations
  * of a linked file are left out. A symbol outside of its section (_end, the symbols of a linker script) becomes SHN_ABS
  * with its address as value; a size past the section's end is cut. */
 KM_CHECKED km_error *km_elf_read_any(const void *bytes, size_t size, km_elf **ret);
+/* An empty relocatable object: the null symbol alone. Ended with km_elf_destroy(). */
 km_elf *km_elf_create(uint16_t machine);
+/* Frees the model with all names, data and nodes; NULL is fine. */
 void km_elf_destroy(km_elf *elf);
 static inline void km_elf_destroyp(km_elf **elf) { km_elf_destroy(*elf); }
 #define KM_AUTOELF KM_CLEANUP(km_elf_destroyp)
@@ -99,17 +104,23 @@ static inline void km_elf_destroyp(km_elf **elf) { km_elf_destroy(*elf); }
 /* Lays the model out as a relocatable file: sections in order, each followed by its relocations; local symbols first, else
  * in order; deterministic, no time stamps. *bytes is the caller's. */
 KM_CHECKED km_error *km_elf_write(const km_elf *elf, uint8_t **bytes, size_t *size);
+/* The same into a file, atomically as km_file_write(). */
 KM_CHECKED km_error *km_elf_write_file(const km_elf *elf, const char *path);
 
 /* Construction. Strings and data are copied into the arena. */
 struct km_sec *km_elf_add_sec(km_elf *elf, const char *name, uint32_t type, uint64_t flags, uint64_t align);
-void km_sec_append(km_elf *elf, struct km_sec *sec, const void *bytes, size_t n); /* grows data and size */
-void km_sec_set(km_elf *elf, struct km_sec *sec, const void *bytes, size_t n);    /* replaces */
+/* Grows the section's data and size by n bytes. */
+void km_sec_append(km_elf *elf, struct km_sec *sec, const void *bytes, size_t n);
+/* Replaces the section's data; relocations stay as they are. */
+void km_sec_set(km_elf *elf, struct km_sec *sec, const void *bytes, size_t n);
+/* Appends a symbol; sec NULL makes it undefined. value counts from the begin of sec. */
 struct km_sym *km_elf_add_sym(km_elf *elf, const char *name, uint8_t bind, uint8_t type, struct km_sec *sec,
-			      uint64_t value, uint64_t size); /* sec NULL: undefined */
-struct km_sym *km_elf_secsym(km_elf *elf, struct km_sec *sec); /* made if absent */
+			      uint64_t value, uint64_t size);
+/* The section's own symbol (STT_SECTION); made if absent. */
+struct km_sym *km_elf_secsym(km_elf *elf, struct km_sec *sec);
 /* Kept in order of offset; behind those of the same offset. */
 void km_sec_add_rel(struct km_sec *sec, uint64_t offset, uint32_t type, struct km_sym *sym, int64_t addend);
+/* Appends an empty second relocation section for target, as livepatch wants them; the caller fills rels. */
 struct km_rela_extra *km_elf_add_rela(km_elf *elf, struct km_sec *target, const char *name, uint64_t flags);
 /* Drops what keep() denies; symbols of dropped sections and relocations to dropped symbols must be gone by then (KM_BUG
  * names the first that is not). Renumbers. keep_* may be NULL to keep all. */
@@ -119,7 +130,9 @@ KM_CHECKED km_error *km_elf_prune(km_elf *elf, bool (*keep_sec)(const struct km_
 /* Look-ups. The first of that name, or NULL. They use indices that the functions above keep; who changes a name, or a
  * symbol's sec, value or size by hand, calls km_elf_reindex() before the next look-up. Look-ups may run in parallel. */
 void km_elf_reindex(km_elf *elf);
+/* The first section of that name, or NULL. */
 struct km_sec *km_elf_sec(const km_elf *elf, const char *name);
+/* The first symbol of that name, or NULL. */
 struct km_sym *km_elf_sym(const km_elf *elf, const char *name);
 /* The named object or function (not STT_SECTION, STT_FILE) of sec whose [value, value + size) covers offset; for a
  * zero-sized symbol, only its very start. Prefers STT_FUNC/STT_OBJECT, then global, then the larger. NULL if none. */
@@ -138,6 +151,7 @@ struct km_rel_type {
 	bool pcrel;
 	bool is_signed; /* for the range check of a field of less than 8 bytes */
 };
+/* The type's row, whose text and lifetime are static; NULL for a type or machine that is not in the table. */
 const struct km_rel_type *km_rel_type(uint16_t machine, uint32_t type);
 
 static inline bool km_sec_is_text(const struct km_sec *s) { return s->type == SHT_PROGBITS && (s->flags & SHF_EXECINSTR); }

@@ -54,7 +54,9 @@ struct km_applied {
 	km_strv cves;
 };
 typedef km_vec(struct km_applied) km_applied_list;
+/* Frees the list with all it holds; *l is empty. */
 void km_applied_list_free(km_applied_list *l);
+/* The patch of that module name, owned by the list, or NULL. */
 const struct km_applied *km_applied_find(const km_applied_list *l, const char *name);
 
 struct km_frame {
@@ -72,6 +74,7 @@ struct km_blocker {
 	km_vec(struct km_frame) stack; /* innermost first; empty while it runs, or when the kernel shows no stacks */
 };
 typedef km_vec(struct km_blocker) km_blocker_list;
+/* Frees the list with all stacks; *l is empty. */
 void km_blocker_list_free(km_blocker_list *l);
 
 /* ---- back ends ----------------------------------------------------------------------------------------------------
@@ -118,15 +121,21 @@ struct km_door km_door_real(const char *root);
 /* ---- the host --------------------------------------------------------------------------------------------------- */
 /* root: "" for this machine, a directory, or NULL for $KMEND_ROOT. door: NULL for the real one; copied. */
 KM_CHECKED km_error *km_host_open(const char *root, const struct km_door *door, km_host **ret);
+/* Frees what was read of the host; locks are those of the calls, and gone already. NULL is fine. */
 void km_host_close(km_host *host);
 static inline void km_host_closep(km_host **host) { km_host_close(*host); }
 #define KM_AUTOHOST KM_CLEANUP(km_host_closep)
 
-const char *km_host_release(const km_host *host);  /* uname -r */
-const char *km_host_build_id(const km_host *host); /* hex, of the running kernel; "" when it does not tell */
-uint64_t km_host_taint(const km_host *host);       /* /proc/sys/kernel/tainted; bit 15: live patched */
-bool km_host_privileged(const km_host *host);      /* root, or below a root of its own */
-bool km_host_supported(km_host *host);             /* some back end is present */
+/* The running kernel's release, as `uname -r`; the host's. */
+const char *km_host_release(const km_host *host);
+/* The running kernel's build-id in hex, "" when it does not tell; the host's. */
+const char *km_host_build_id(const km_host *host);
+/* The bits of /proc/sys/kernel/tainted, read now; bit 15: live patched, or was since boot. */
+uint64_t km_host_taint(const km_host *host);
+/* Whether this process may load modules: root, or any user below a root of its own. */
+bool km_host_privileged(const km_host *host);
+/* Whether some back end is present, so that patches can be applied at all. */
+bool km_host_supported(km_host *host);
 
 /* All patch modules in the kernel: first those that are registered, in the order of the back end, then modules that
  * live patching has let go of but that are still in memory. */
@@ -178,6 +187,7 @@ struct km_host_change {
 	km_strv replaced;       /* patches that a cumulative one has replaced; their modules are removed */
 	char *why;              /* or NULL */
 };
+/* Frees what a load or unload told. */
 void km_host_change_free(struct km_host_change *c);
 
 /* Takes the lock, checks the file, loads it and waits. The same build already enabled: KM_HOST_ALREADY; in transition

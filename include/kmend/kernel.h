@@ -49,16 +49,20 @@ typedef struct km_object {
 KM_CHECKED km_error *km_vmlinux_open(const char *path, km_object **ret);
 /* Opens a .ko, .ko.xz, .ko.zst or .ko.gz. */
 KM_CHECKED km_error *km_module_open(const char *path, km_object **ret);
+/* Frees the object with its symbols; what look-ups gave is gone with it. */
 void km_object_destroy(km_object *obj);
 /* All symbols of that name, in order; *n may be 0. The array belongs to obj. */
 const struct km_ksym *const *km_ksyms_named(const km_object *obj, const char *name, size_t *n);
 /* vmlinux only: all symbols at exactly this address (aliases); then the one that covers it. */
 const struct km_ksym *const *km_ksyms_at(const km_object *obj, uint64_t addr, size_t *n);
+/* vmlinux only: the symbol whose [addr, addr + size) holds this address; NULL for none. Of aliases the first in
+ * order. */
 const struct km_ksym *km_ksym_covering(const km_object *obj, uint64_t addr);
 /* vmlinux only: n shipped bytes at a link-time address; NULL where nothing is loaded (bss gives NULL too). */
 const uint8_t *km_vmlinux_bytes(const km_object *obj, uint64_t addr, size_t n);
 /* From the image's own banner ("Linux version …"): release, whole banner (compiler, package version). */
 const char *km_vmlinux_release(const km_object *obj);
+/* From the image's banner: the whole line, "Linux version …"; it names the compiler and the package's version. */
 const char *km_vmlinux_banner(const km_object *obj);
 
 /* Parsers of the above, open to tests and fuzzers. */
@@ -79,8 +83,11 @@ struct km_export {
 	const char *ns;
 };
 typedef struct km_exports km_exports;
+/* Reads a Module.symvers file. A damaged line is KM_INPUT with its number, and so is a file without an export. */
 KM_CHECKED km_error *km_exports_read(const char *path, km_exports **ret);
+/* Frees all lines; NULL is fine. */
 void km_exports_destroy(km_exports *e);
+/* The export of that name, owned by e; NULL when the kernel exports no such symbol. */
 const struct km_export *km_export_find(const km_exports *e, const char *name);
 
 /* ---- the kernel: located, prepared, cached -------------------------------------------------------------------------
@@ -118,6 +125,7 @@ typedef struct km_kernel {
 /* Locates and, where needed, fetches (apt-get download, checked) and prepares. Errors: an unknown release names near ones; no
  * network; full disk; compiler missing or of another version (hint: the package). Stages are shown through `stages` (may be NULL). */
 KM_CHECKED km_error *km_kernel_open(const struct km_kernel_source *src, km_stages *stages, km_kernel **ret);
+/* Frees the kernel with its image and opened modules; the cache stays. NULL is fine. */
 void km_kernel_close(km_kernel *k);
 /* The shipped module of that name, opened once and kept. NULL-safe errors: KM_INPUT when this kernel ships no such module. */
 KM_CHECKED km_error *km_kernel_module(km_kernel *k, const char *name, km_object **ret);
@@ -130,14 +138,19 @@ struct km_kernel_info {
 	bool running, installed, cached, offered; /* offered: image, headers and source of one version by apt */
 };
 typedef km_vec(struct km_kernel_info) km_kernel_list;
+/* All kernels that something is known of, oldest release first. Without apt a warning, and what is left: not an
+ * error. */
 KM_CHECKED km_error *km_kernels_list(km_kernel_list *ret);
+/* Frees the list; *l is empty. */
 void km_kernel_list_free(km_kernel_list *l);
 
 /* ---- a working copy ------------------------------------------------------------------------------------------------ */
 typedef struct km_work km_work;
 /* Takes a free working copy (making one if all are locked), and restores whatever a killed run left in it. */
 KM_CHECKED km_error *km_work_open(km_kernel *k, km_work **ret);
-void km_work_close(km_work *w); /* restores and unlocks */
+/* Restores the copy to the pristine text, unlocks it, removes what was scratch. NULL is fine. */
+void km_work_close(km_work *w);
+/* The copy's directory, absolute; valid while w is open. */
 const char *km_work_tree(const km_work *w);
 
 struct km_touched {
@@ -148,6 +161,7 @@ struct km_touched {
 	km_strv functions; /* names of top-level definitions that the changed lines lie in, as far as text shows; for reports */
 };
 typedef km_vec(struct km_touched) km_touched_list;
+/* Frees the list; *l is empty. */
 void km_touched_free(km_touched_list *l);
 
 /* Applies unified diffs (-p1; also -p0 and git's) one after the other to the working copy. A hunk that does not apply: KM_INPUT
@@ -169,6 +183,7 @@ typedef struct km_unit {
 	char *why_text;
 } km_unit;
 typedef km_vec(km_unit) km_unit_list;
+/* Frees the list; *l is empty. */
 void km_unit_list_free(km_unit_list *l);
 
 /* The units that a set of changed files reaches: .c files themselves; for headers and .c files that others #include, all units that include
@@ -178,7 +193,10 @@ void km_unit_list_free(km_unit_list *l);
  * "documentation", "another architecture". */
 struct km_left_out { char *path, *reason; };
 typedef km_vec(struct km_left_out) km_left_out_list;
+/* Frees the list; *l is empty. */
 void km_left_out_free(km_left_out_list *l);
+/* Fills both lists, each unit once for each object it is linked into, changed .c files first. KM_ENV when Kbuild
+ * cannot be asked. */
 KM_CHECKED km_error *km_units_of(km_work *w, const km_touched_list *touched, km_unit_list *ret, km_left_out_list *left_out);
 
 /* Objects of one unit. All paths are absolute. */
@@ -190,6 +208,7 @@ struct km_unit_objects {
 	bool from_cache;     /* plain and original came from the cache */
 	double compile_cpu;  /* CPU seconds of the compiler in this run */
 };
+/* Frees the paths, not the files. */
 void km_unit_objects_free(struct km_unit_objects *o);
 /* Compiles what is needed. Originals are compiled in a pristine working copy and kept in the cache under the unit's name; patched ones go below
  * out_dir. A compile error is KM_INPUT with the compiler's own message, at the patched file's real lines (compiled once more without

@@ -24,6 +24,7 @@ struct km_lab_kernel {
 KM_CHECKED km_error *km_lab_kernel_find(const char *release, const char *build_id, struct km_lab_kernel *ret);
 /* From files. modules may be NULL. The release is read from the vmlinuz's own header. */
 KM_CHECKED km_error *km_lab_kernel_files(const char *vmlinuz, const char *modules, struct km_lab_kernel *ret);
+/* Frees the paths; *k is empty. */
 void km_lab_kernel_free(struct km_lab_kernel *k);
 
 /* ---- the lab --------------------------------------------------------------------------------------------- */
@@ -48,6 +49,7 @@ struct km_lab_options {
 typedef struct km_lab km_lab;
 /* kernel must outlive the lab; strings are copied. */
 KM_CHECKED km_error *km_lab_create(const struct km_lab_kernel *kernel, km_lab **ret);
+/* Frees the description, run or not; NULL is fine. */
 void km_lab_destroy(km_lab *lab);
 
 /* Puts a file, a symlink's target or a directory with all below it into the guest, at guest_path (NULL: under its
@@ -88,6 +90,7 @@ size_t km_lab_step(km_lab *lab, const struct km_lab_step *step, const char *cons
 /* Puts a module of the kernel and all it depends on into the guest, and adds a step that inserts each, in order;
  * group, always, soft and timeout of the steps are like's. */
 KM_CHECKED km_error *km_lab_module(km_lab *lab, const struct km_lab_step *like, const char *name);
+/* How many steps were added so far. */
 size_t km_lab_steps(const km_lab *lab);
 /* The step's kind, name and group; valid while the lab is. */
 const struct km_lab_step *km_lab_step_at(const km_lab *lab, size_t i);
@@ -133,6 +136,7 @@ struct km_lab_result {
 /* An error only when there was nothing to run: QEMU or busybox absent, a file unreadable. What the guest does is
  * in *ret. */
 KM_CHECKED km_error *km_lab_run(km_lab *lab, const struct km_lab_options *options, struct km_lab_result *ret);
+/* Frees logs and outputs; *r is empty. */
 void km_lab_result_free(struct km_lab_result *r);
 /* "the kernel panicked", … */
 const char *km_lab_end_text(enum km_lab_end end);
@@ -164,6 +168,7 @@ struct km_verdict {
 };
 /* An error is a matter of usage or environment; a patch that fails is a verdict. */
 KM_CHECKED km_error *km_verify(const struct km_verify *v, struct km_verdict *ret);
+/* Frees the verdict with its result; *v is empty. */
 void km_verdict_free(struct km_verdict *v);
 
 /* Many patches, as few boots as possible: for each in turn its modules, load, all functions in effect, a short
@@ -189,7 +194,10 @@ struct km_batch {
 	void (*done)(void *ctx, const struct km_batch_entry *entry); /* as each ends, or NULL */
 	void *done_ctx;
 };
+/* *boots: guests that were started. *ret has an entry for each file: first those that could not be read, then the
+ * others in order. An error is a matter of environment; a patch that fails is an entry. */
 KM_CHECKED km_error *km_batch(const struct km_batch *b, size_t *boots, km_batch_result *ret);
+/* Frees the entries; *r is empty. */
 void km_batch_result_free(km_batch_result *r);
 
 #endif

@@ -34,6 +34,7 @@ struct km_match_result {
 };
 /* plain and obj must outlive the match. banner facts for "why" come from k. */
 KM_CHECKED km_error *km_match_create(const km_elf *plain, const km_object *obj, const km_kernel *k, km_match **ret);
+/* Frees the match; results and their texts go with it. NULL is fine. */
 void km_match_destroy(km_match *m);
 /* Proves the function `name` of the unit (names are unique within a unit). */
 void km_match_function(km_match *m, const char *name, struct km_match_result *ret);
@@ -65,6 +66,8 @@ struct km_patch_spec {
 	bool allow_mismatch;     /* recorded in the metadata */
 	km_strv flags;           /* every override that was given, recorded */
 };
+/* Whether it can be a patch's name: 1 to 49 of [a-z0-9_], no digit first. When not, *why is a clause for people,
+ * static. */
 bool km_patch_name_ok(const char *name, const char **why);
 
 struct km_patch_result {
@@ -80,6 +83,7 @@ struct km_patch_result {
  * only be destroyed afterwards. No function to replace: KM_NOTHING. */
 KM_CHECKED km_error *km_patch_write(km_kernel *k, const struct km_patch_unit *units, size_t n, const struct km_patch_spec *spec,
 				    const char *work_dir, const char *out_dir, struct km_patch_result *ret);
+/* Frees the result with its arena; the file stays. */
 void km_patch_result_free(struct km_patch_result *r);
 
 /* ---- what a patch file says of itself --------------------------------------------------------------------------------- */
@@ -96,7 +100,9 @@ struct km_info {
 };
 /* Reads hostile files safely; not a kernel module: KM_INPUT. */
 KM_CHECKED km_error *km_info_read(const char *path, struct km_info **ret);
+/* The same from the bytes of a file, which may be freed afterwards. */
 KM_CHECKED km_error *km_info_parse(const void *bytes, size_t size, struct km_info **ret);
+/* Frees it; NULL is fine. */
 void km_info_free(struct km_info *info);
 
 #endif

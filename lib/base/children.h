@@ -10,6 +10,7 @@
 void km_children_begin(sigset_t *saved);
 /* Enters pid (0: none was started) and restores the signals. */
 void km_children_enter(pid_t pid, const sigset_t *saved);
+/* Forgets a child that was waited for: its pid may be another process's by now. */
 void km_children_leave(pid_t pid);
 
 #endif

@@ -23,6 +23,7 @@ struct km_dwarf {
 struct km_dwarf *km_dwarf_get(struct km_side *side);
 /* enumerators.c */
 void km_judge_enumerators(struct km_work *w, struct km_dwarf *orig, struct km_dwarf *patched);
-struct km_decl km_dwarf_decl(struct km_dwarf *dw, Dwarf_Die *die); /* file in dw's arena */
+/* Where a DIE says that it was declared; all zero when it does not. The file is in dw's arena. */
+struct km_decl km_dwarf_decl(struct km_dwarf *dw, Dwarf_Die *die);
 
 #endif

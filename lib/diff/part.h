@@ -114,11 +114,17 @@ struct km_side {
 void km_cut(struct km_side *side);
 
 /* part.c */
+/* Cuts the object into parts, resolves all references, hangs special entries on their owners. elf and path must
+ * outlive the side. Malformed special sections: KM_INPUT. */
 KM_CHECKED km_error *km_side_init(struct km_side *side, const km_elf *elf, const char *path);
+/* Frees the lists and the DWARF; parts are in the side's arena, which is freed too. */
 void km_side_free(struct km_side *side);
+/* The last part that begins at or before this place, else the first; NULL when the section has no parts. */
 struct km_part *km_part_at(const struct km_side *side, const struct km_sec *sec, int64_t pos);
+/* What a relocation of sec refers to, as part and distance. */
 struct km_target km_target_of(const struct km_side *side, const struct km_sec *sec, const struct km_rel *rel);
-const char *km_part_name(const struct km_part *part); /* "" when unnamed */
+/* Its symbol's name, "" when it has none. */
+const char *km_part_name(const struct km_part *part);
 static inline struct km_secinfo *km_info_of(const struct km_side *side, const struct km_sec *sec)
 {
 	return &side->secs[sec->index];
@@ -129,6 +135,8 @@ const struct km_rel *km_rels_in(const struct km_sec *sec, uint64_t start, uint64
 bool km_rel_is_branch(const struct km_sec *sec, const struct km_rel *rel);
 /* What the assembler took off a PC-relative addend in code; 0 in data. */
 unsigned km_pc_bias(const struct km_side *side, const struct km_sec *sec, const struct km_rel *rel);
+/* Whether the reference is a call or jump to the very start of a function: then it goes where the function goes,
+ * and no pointer is kept. */
 bool km_ref_is_direct(const struct km_part *from, const struct km_ref *ref);
 /* A local function that is only ever called directly: replacing its callers replaces it. */
 bool km_callers_stand_in(const struct km_part *p);
@@ -138,17 +146,27 @@ bool km_callers_stand_in(const struct km_part *p);
 unsigned km_operand_tail(const uint8_t *code, uint64_t size, uint64_t field, unsigned width);
 
 /* names.c */
+/* The name without the numbers that compilers add (".isra.3", ".12", __UNIQUE_ID_…7); in the arena. */
 char *km_name_key(km_arena *arena, const char *name);
-bool km_name_static_local(const char *name); /* "count.12" */
+/* A name that gcc makes for a static local: "count.12". */
+bool km_name_static_local(const char *name);
+/* A function that TRACE_EVENT() makes: notrace by design, and called through pointers of the event. */
 bool km_name_is_tracing(const char *name);
+/* State of a single call site, or text made from its place (__warned, __func__.3): a patched function brings its
+ * own. */
 bool km_name_never_same(const char *name, const char *section);
 
 /* special.c: how entries are cut */
+/* Cuts a special section into entries and finds each one's owner. A size or relocation that does not fit:
+ * KM_INPUT. */
 KM_CHECKED km_error *km_special_entries(struct km_side *side, struct km_sec *sec);
-bool km_special_is_setting(const struct km_special *s);	 /* never travels, but what an entry says matters */
-bool km_special_by_position(const struct km_special *s); /* tells nothing but the place: equal code has equal entries */
+/* The section never travels, but what its entries say matters: a changed one is judged. */
+bool km_special_is_setting(const struct km_special *s);
+/* Its entries tell nothing but a place, so that equal code has equal entries and they need no comparison. */
+bool km_special_by_position(const struct km_special *s);
 
 /* correlate.c */
+/* Pairs the parts of both sides: sets `twin` of each that has one. */
 void km_correlate(struct km_side *orig, struct km_side *patched);
 /* Does some function of that name (numbers aside) use both? */
 bool km_users_meet(const struct km_part *o, const struct km_part *p);
@@ -166,17 +184,30 @@ struct km_work { /* one km_diff_unit() */
 	struct km_sym **inside;	 /* defined in carry */
 	struct km_sym **outside; /* undefined in carry: what exists */
 };
-void km_judge(struct km_work *w, struct km_judgement j); /* adds it; file:line are the caller's; texts in d->arena */
+/* Adds a judgement unless the same one is there. Its texts must live as long as d: static, or in d->arena. */
+void km_judge(struct km_work *w, struct km_judgement j);
+/* Adds a judgement of a part of the patched side, with its name and the place of its declaration. */
 void km_judge_part(struct km_work *w, enum km_severity severity, const char *code, struct km_part *part,
 		   const char *reason, const char *next);
-void km_judge_data(struct km_work *w);	    /* existing data that changed */
-void km_judge_state(struct km_work *w);	    /* new data that seems to be existing data under another name */
-void km_judge_functions(struct km_work *w); /* of what is to be redirected */
+/* Existing data whose value or size changed: refused, kept with allow_data, or renewed where a copy means the
+ * same. */
+void km_judge_data(struct km_work *w);
+/* New data that seems to be existing data under another name: its value would be lost. */
+void km_judge_state(struct km_work *w);
+/* Functions that are to be redirected: __init, no fentry, thread loops; and new ones whose address is stored. */
+void km_judge_functions(struct km_work *w);
+/* Entries of sections that never travel: exports, init calls, parameters that came, went or changed. */
 void km_judge_registrations(struct km_work *w);
+/* Allocated sections that nobody knows, as far as travelling code has to do with them. */
 void km_judge_unknown(struct km_work *w);
+/* Types whose layout changed, by DWARF: refused, or a risk with allow_layout. */
 void km_judge_layouts(struct km_work *w);
-void km_select_changed(struct km_work *w); /* the functions that must be replaced */
-void km_close(struct km_work *w);	   /* and all that travels with them */
+/* Sets `replaces` on the functions that must be redirected: those that differ, or the callers of those that cannot
+ * be. */
+void km_select_changed(struct km_work *w);
+/* Sets `included` on them and on all that must travel along. */
+void km_close(struct km_work *w);
+/* Makes d->carry and d->origin from what is included. KM_INPUT when a relocation cannot be told. */
 KM_CHECKED km_error *km_carry(struct km_work *w);
 /* Where a reference from travelling code must go: the existing function, since its address may outlive the patch. */
 bool km_ref_to_existing(const struct km_part *from, const struct km_ref *ref);
@@ -188,6 +219,7 @@ KM_CHECKED km_error *km_carry_rel(struct km_work *w, struct km_sec *out, uint64_
 struct km_sec *km_carry_sec(struct km_work *w, struct km_sec *sec);
 
 /* carry_special.c */
+/* Copies the special entries of what travels into carry. */
 KM_CHECKED km_error *km_carry_specials(struct km_work *w);
 
 /* dwarf.c */
@@ -198,6 +230,7 @@ struct km_decl {
 };
 /* All zero when there is no DWARF or it says nothing of this place. */
 struct km_decl km_decl_of(struct km_side *side, const struct km_part *part);
+/* Closes it; NULL is fine. */
 void km_dwarf_free(struct km_dwarf *dwarf);
 
 #endif

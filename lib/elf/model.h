@@ -13,11 +13,13 @@
 
 /* Appends an empty node; nothing is indexed yet. name must live as long as the arena. */
 struct km_sec *km_model_sec(km_elf *elf, const char *name);
+/* The same for a symbol. */
 struct km_sym *km_model_sym(km_elf *elf, const char *name);
 /* Enters sym among the symbols of its section, in its place. */
 void km_model_span(struct km_sym *sym);
 /* The same for many: enter all, then sort each section once. */
 void km_model_enter(struct km_sym *sym);
+/* After km_model_enter(): puts the symbols of sec in the order that look-ups search. */
 void km_model_sort_spans(struct km_sec *sec);
 
 #endif

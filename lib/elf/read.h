@@ -32,7 +32,9 @@ km_error *km_bad_sec(const struct reader *r, size_t i, const char *fmt, ...) KM_
 const char *km_strings_at(const struct strings *s, uint64_t offset);
 /* Copies section i, which must be a string table, into the arena. */
 KM_CHECKED km_error *km_read_strings(struct reader *r, size_t i, struct strings *ret);
+/* Makes the model's symbols from the symbol table. KM_INPUT names the symbol that is wrong. */
 KM_CHECKED km_error *km_read_symbols(struct reader *r);
+/* Makes the model's relocations; sections and symbols must be there. KM_INPUT names the entry that is wrong. */
 KM_CHECKED km_error *km_read_relocations(struct reader *r);
 
 #endif

@@ -37,18 +37,23 @@ struct patch_file {
 	char sha256[KM_SHA256_HEX];
 	const struct km_backend *backend;
 };
+/* Opens, reads, hashes and checks one file. KM_INPUT when it is no live patch that some back end knows. */
 KM_CHECKED km_error *patch_file_open(const char *path, struct patch_file *ret);
+/* Closes and frees it; zeroed is fine. */
 void patch_file_close(struct patch_file *file);
 /* Is `file` what the kernel holds as `patch`? 1 yes, 0 no, -1 nothing tells. */
 int patch_file_same(const struct patch_file *file, const struct km_applied *patch);
 
 /* ---- record.c --------------------------------------------------------------------------------------------------- */
+/* Writes the record of a patch that is about to be loaded: who, when, from which file. */
 KM_CHECKED km_error *record_write(const km_host *host, const struct patch_file *file);
 /* Fills the record's part of *patch if there is a record of this boot and of this build. */
 void record_read(const km_host *host, struct km_applied *patch);
+/* Forgets the patch; no record is fine. */
 void record_remove(const km_host *host, const char *name);
 
 /* ---- module.c --------------------------------------------------------------------------------------------------- */
+/* Whether a module of that name is in the kernel; built-in ones do not count. */
 bool module_loaded(const km_host *host, const char *name);
 /* Loads it, with the kernel's own words in the hint when it does not want it. */
 KM_CHECKED km_error *module_load(km_host *host, const struct patch_file *file, double *seconds);
@@ -66,6 +71,8 @@ struct wait {
 	bool target, reverting;
 	double limit;
 };
+/* Waits until the patch has reached w->target or the limit passes, showing progress. KM_REFUSED when somebody else
+ * turned the patch round meanwhile. */
 KM_CHECKED km_error *transition_wait(km_host *host, const struct wait *w, const struct km_host_spec *spec,
 				     double *elapsed, enum wait_end *ret);
 /* Tasks that have not switched. */
@@ -79,7 +86,10 @@ struct change {
 	km_applied_list all;
 	int lock;
 };
+/* Takes the lock, waiting for another kmend no longer than a transition may take (KM_ENV then). KM_ENV for who is
+ * not root. */
 KM_CHECKED km_error *change_begin(struct change *c, km_host *host, const struct km_host_spec *spec);
+/* Unlocks and frees what was not given away. */
 void change_end(struct change *c);
 /* Refuses when a patch other than `name` is in transition. */
 KM_CHECKED km_error *change_alone(const struct change *c, const char *name);

@@ -16,7 +16,10 @@ struct package {
 	char *file;   /* base name as the archive has it, or the path of a file the user named */
 };
 typedef km_vec(struct package) package_list;
+/* Frees the packages; *l is empty. */
 void package_list_free(package_list *l);
+/* The package of that name and version, or its highest version when version is NULL; owned by l, and valid until
+ * it grows. NULL for none. */
 const struct package *package_find(const package_list *l, const char *name, const char *version);
 /* Highest version first, as dpkg orders them. */
 int version_compare(const char *a, const char *b);
@@ -43,6 +46,7 @@ struct location {
 };
 /* release may be "RELEASE=VERSION"; debs: a directory of .deb files instead of apt, or NULL. */
 KM_CHECKED km_error *locate(const char *release, const char *version, const char *debs, struct location *ret);
+/* Frees what was learnt; the parts go with it. */
 void location_end(struct location *l);
 
 /* ---- prepare.c, prepare_own.c: into an empty directory `dir` (the future kernels/<id>) ---- */
@@ -53,9 +57,13 @@ struct recipe {
 	char *id, *release, *version, *compiler, *compiler_text, *image,
 		*module_dir; /* image, module_dir: below dir or absolute */
 };
+/* Frees the texts. */
 void recipe_end(struct recipe *r);
+/* Unpacks the parts, lays headers and programs over the source, learns Kbuild's environment. KM_INPUT when a
+ * package lacks what it should hold, KM_ENV for a full disk or a missing compiler. */
 KM_CHECKED km_error *prepare_packages(const struct location *l, const char *debs, const char *dir, km_stages *stages,
 				      struct recipe *ret);
+/* Copies the user's tree, configures and prepares the copy with its own makefiles. */
 KM_CHECKED km_error *prepare_own(const struct km_kernel_source *src, const char *release, const char *dir,
 				 km_stages *stages, struct recipe *ret);
 /* The id of a user's own tree: a hash of its file list, config, symvers and image. */
@@ -69,6 +77,7 @@ KM_CHECKED km_error *compiler_find(const char *version_text, char **ret);
 /* ---- kbuild.c ---- */
 /* Runs the top Makefile of `tree` once and keeps in `to` the environment that it gives to scripts/Makefile.build. */
 KM_CHECKED km_error *kbuild_capture(const char *tree, const char *release, const char *compiler, const char *to);
+/* What kbuild_capture() kept, as name=value words. */
 KM_CHECKED km_error *kbuild_env_read(const char *path, km_strv *ret);
 /* That environment with this tree's paths; name=value pairs of `extra` replace or append ("NAME+=text" appends to a
  * value). */
@@ -102,8 +111,12 @@ struct kbuild_dir {
 	km_strv below_y, below_m; /* directories it descends into */
 	char *cflags, *aflags;	  /* subdir-ccflags-y, subdir-asflags-y */
 };
+/* Asks the directory's Makefile, once; the answer is kept in the kernel's cache and is the kernel's. A directory
+ * without a Makefile builds nothing. KM_ENV when make fails. */
 KM_CHECKED km_error *kbuild_dir_get(km_kernel *k, const char *dir, const struct kbuild_dir **ret);
+/* Frees the answer; NULL is fine. */
 void kbuild_dir_free(struct kbuild_dir *d);
+/* Reads an answer's text ("builtin fs/open.o", "module two.o a.o", …) into *ret, which is overwritten. */
 void kbuild_dir_parse(const char *dir, const char *text, struct kbuild_dir *ret);
 /* "a/b/../c" → "a/c"; the caller's to free. */
 char *path_normal(const char *path);
@@ -115,7 +128,9 @@ struct kbuild_place {
 };
 /* ret->dir is NULL when nothing builds it; then *reason (the caller's) says why. */
 KM_CHECKED km_error *kbuild_place_of(km_kernel *k, const char *source, struct kbuild_place *ret, char **reason);
+/* Frees a value of kernel_priv.ways. */
 void way_free(void *way);
+/* Frees the flags; dir is the kernel's. */
 void kbuild_place_end(struct kbuild_place *p);
 
 /* ---- copy.c: working copies by hard links ---- */
@@ -125,10 +140,13 @@ struct copy {
 };
 /* Takes the first free copy of that kind ("" or "original-"), makes one where all are taken. Restores it first. */
 KM_CHECKED km_error *copy_open(const char *kernel_dir, const char *kind, struct copy *ret);
+/* Unlocks; the files stay as they are, and the journal with them. */
 void copy_close(struct copy *c);
 /* Replaces the file by new bytes (a new inode; never through the hard link), after its path is safe in the journal.
  * NULL bytes: removes it. */
 KM_CHECKED km_error *copy_replace(struct copy *c, const char *path, const void *bytes, size_t size);
+/* Puts back all that the journal names, then removes the journal. A path in it that leads out of the tree:
+ * KM_INPUT. */
 KM_CHECKED km_error *copy_restore(struct copy *c, const char *pristine);
 
 struct changed_file { /* one that a diff touched */
@@ -145,7 +163,8 @@ struct km_work {
 	pthread_rwlock_t texts; /* read: the files are as they should be compiled; write: they are being exchanged */
 	pthread_mutex_t directory[16]; /* one Kbuild run in a directory of the original copy at a time; by hash */
 };
-KM_CHECKED km_error *work_original(struct km_work *w); /* opens w->original */
+/* Opens w->original, the copy that no diff touches, unless it is open. Any thread may call it. */
+KM_CHECKED km_error *work_original(struct km_work *w);
 
 /* ---- lex.c: enough of C's lexical rules for text ---- */
 enum lex_kind {
@@ -170,15 +189,20 @@ struct token {
 	size_t n;
 	unsigned line;
 };
+/* At the begin of n bytes, which are borrowed. */
 struct lex lex_of(const char *text, size_t n);
+/* The next token, its text a view of the bytes; LEX_END at the end and ever after. Comments and blank space are
+ * passed over. */
 struct token lex_next(struct lex *lx);
 static inline bool token_is(const struct token *t, const char *s)
 {
 	return t->n == strlen(s) && !memcmp(t->at, s, t->n);
 }
+/* Whether both are the same tokens, whatever the blank space and comments; "# 12 "file"" markers do not count. */
 bool lex_same(
 	const char *a,
-	const char *b); /* the same tokens, whatever the blank space and comments; "# 12 "file"" markers do not count */
+	const char *b);
+/* Lines of the text; a last one without a newline counts. */
 size_t count_lines(const char *text);
 
 /* ---- definitions.c: top-level definitions of a C text ---- */
@@ -191,7 +215,9 @@ struct definition {
 	bool made_by_macro; /* NAME(…) in capitals: the name is a guess */
 };
 typedef km_vec(struct definition) definition_list;
-void definitions_of(const char *text, definition_list *ret); /* in order; lines without a token lie in none */
+/* Appends what stands at the top of the text, in order; lines without a token lie in none. */
+void definitions_of(const char *text, definition_list *ret);
+/* Frees the names; *l is empty. */
 void definition_list_free(definition_list *l);
 
 /* ---- hunks.c, lines.c ---- */
@@ -212,22 +238,29 @@ struct file_diff {
 	bool rename, binary;
 };
 typedef km_vec(struct file_diff) file_diff_list;
+/* Cuts a patch file's text into its files, hunks made uniform. KM_INPUT with the line when a hunk is damaged, or
+ * when there is none. */
 KM_CHECKED km_error *diff_parse(const char *text, file_diff_list *ret);
+/* Frees the texts; *l is empty. */
 void file_diff_list_free(file_diff_list *l);
 /* The text that a diff against /dev/null adds. */
 char *diff_added_text(const struct file_diff *d);
 
 /* ---- includes.c ---- */
 typedef struct include_graph include_graph;
+/* The kernel's graph, scanned at most once and kept in its cache; owned by the kernel. */
 KM_CHECKED km_error *include_graph_get(km_kernel *k, const include_graph **ret);
+/* Frees the graph; NULL is fine. */
 void include_graph_free(include_graph *g);
 /* All files that include `path`, directly or not, in order of the tree. */
 void include_graph_reach(const include_graph *g, const char *path, km_strv *ret);
 /* All files that these include, directly or not, in order of the tree. */
 void include_graph_included_by(const include_graph *g, const km_strv *files, km_strv *ret);
+/* Whether any file includes this one. */
 bool include_graph_included(const include_graph *g, const char *path);
 /* For tests: a graph over a directory. */
 KM_CHECKED km_error *include_graph_scan(const char *tree, char **text);
+/* The graph of what include_graph_scan() wrote. */
 include_graph *include_graph_parse(const char *text);
 
 /* ---- narrow.c ---- */

@@ -20,17 +20,22 @@ struct lab_cpio {
 	unsigned entries;
 };
 
+/* An empty archive. */
 void lab_cpio_init(struct lab_cpio *c);
+/* Frees the bytes and the list of paths. */
 void lab_cpio_deinit(struct lab_cpio *c);
 /* Paths are absolute or relative to the root, "//" and "/./" are taken out, ".." and the root itself are KM_USAGE.
  * Directories above are made. The first of two entries of one path wins: what is there already is left alone,
  * silently. */
 KM_CHECKED km_error *lab_cpio_dir(struct lab_cpio *c, const char *path);
+/* A regular file of n bytes; of mode the permissions alone are taken. */
 KM_CHECKED km_error *lab_cpio_file(struct lab_cpio *c, const char *path, unsigned mode, const void *bytes, size_t n);
+/* A symlink; the target is taken as it is. */
 KM_CHECKED km_error *lab_cpio_symlink(struct lab_cpio *c, const char *path, const char *target);
 /* A character device. */
 KM_CHECKED km_error *lab_cpio_device(struct lab_cpio *c, const char *path, unsigned mode, unsigned major,
 				     unsigned minor);
+/* Whether an entry of that path is in, the directories that were made on the way included. */
 bool lab_cpio_has(const struct lab_cpio *c, const char *path);
 /* Appends the trailer; no entry after it. */
 void lab_cpio_end(struct lab_cpio *c);

@@ -14,9 +14,11 @@ struct lab_log {
 	bool panicked;
 };
 
+/* Takes n more bytes of the serial line and looks at each line that they end. */
 void lab_log_feed(struct lab_log *log, const char *bytes, size_t n);
 /* The guest is gone: looks at an unfinished last line too. */
 void lab_log_end(struct lab_log *log);
+/* Frees text and findings. */
 void lab_log_free(struct lab_log *log);
 
 #endif

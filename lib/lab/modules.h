@@ -9,6 +9,7 @@
 struct lab_modules;
 /* dir: /lib/modules/REL. */
 KM_CHECKED km_error *lab_modules_open(const char *dir, struct lab_modules **ret);
+/* Frees the index; NULL is fine. */
 void lab_modules_close(struct lab_modules *m);
 /* The file of a module, or NULL. '-' and '_' are the same. */
 const char *lab_modules_path(const struct lab_modules *m, const char *name);

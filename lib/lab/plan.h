@@ -14,12 +14,17 @@ struct lab_patch {
 	km_strv objects;    /* modules it patches; vmlinux is not among them */
 	km_strv functions;  /* "object/function,pos", as sysfs shows them */
 };
+/* Reads what the lab must know of a patch file. KM_INPUT when it is no module, or no live patch. */
 KM_CHECKED km_error *lab_patch_read(const char *file, struct lab_patch *ret);
+/* Frees it; *p is empty. */
 void lab_patch_free(struct lab_patch *p);
 
 /* Each adds a step; `like` gives group and flags. */
+/* The step that inserts the patch and waits `limit` seconds for its transition. */
 void lab_plan_load(km_lab *lab, const struct lab_patch *p, const struct km_lab_step *like, double limit);
+/* The step that asks ftrace whether all functions of the patch are redirected. */
 void lab_plan_patched(km_lab *lab, const struct lab_patch *p, const struct km_lab_step *like);
+/* The step that disables the patch, waits `limit` seconds, and removes its module. */
 void lab_plan_unload(km_lab *lab, const struct lab_patch *p, const struct km_lab_step *like, double limit);
 /* The last line of what a step printed, printable; "" when there was none. The caller's. */
 char *lab_last_line(const km_str *output);

@@ -65,6 +65,7 @@ struct km_link_unit {
 /* `reason` and `next` are kept; subject is copied. The same one twice is one. */
 void km_link_judge(struct km_link *link, enum km_severity severity, const char *code, const struct km_link_unit *u,
 		   const char *subject, const char *reason, const char *next);
+/* Whether a refusal is among the judgements so far: then nothing will be written. */
 bool km_link_refused(const struct km_link *link);
 
 /* resolve.c: finds or makes the klp symbol. */
@@ -89,8 +90,9 @@ void km_resolve_keys(struct km_link *link, struct km_link_unit *u);
 /* function.c: proves the functions that the unit replaces and puts them into link->funcs. */
 void km_link_functions(struct km_link *link, struct km_link_unit *u);
 
-/* glue.c: the C source and the Kbuild file. Strings are the caller's. */
+/* glue.c: the C source that lists objects and functions for klp_enable_patch(); the caller's. */
 char *km_glue_source(const struct km_link *link);
+/* The Kbuild file that links the glue with that many carried units; the caller's. */
 char *km_glue_kbuild(const struct km_link *link, size_t units);
 
 /* meta.c: the text of KM_META_SECTION; the caller's. */

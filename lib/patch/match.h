@@ -86,6 +86,8 @@ static inline bool km_sec_is_merged(const struct km_sec *s)
 
 /* match_place.c: gives each region its place. */
 void km_place_regions(struct km_match *m);
+/* A proven reference says that sec begins at `base`: one vote, unless the section has its place or cannot lie
+ * there. */
 void km_vote_reference(struct km_match *m, const struct km_sec *sec, struct km_spot base);
 /* The function or datum of this name in plain; NULL for none. */
 const struct km_sym *km_plain_symbol(const struct km_match *m, const char *name);
