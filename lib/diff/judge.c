@@ -224,15 +224,22 @@ static void judge_no_fentry(struct km_work *w, struct km_part *p)
 		      "change the traceable functions that call it instead");
 }
 
+/* A module may come after the patch; it then runs what its file on disk holds. */
 static void judge_init(struct km_work *w, struct km_part *p)
 {
-	bool leaving = km_starts(p->sec->name, ".exit.");
+	bool module = w->opt->object && strcmp(w->opt->object, "vmlinux");
 
-	km_judge_part(
-		w, KM_NOTE, "init-function", p,
-		leaving ? "it runs only when its module is removed; it is left out"
-			: "it ran at boot or module load and is gone: the change to it is left out",
-		"nothing: the change takes effect at the next boot or load");
+	if (km_starts(p->sec->name, ".exit."))
+		km_judge_part(w, KM_NOTE, "init-function", p, "it runs only when its module is removed; it is left out",
+			      "nothing, unless what the module leaves behind matters: then update the module itself");
+	else if (module)
+		km_judge_part(w, KM_RISK, "init-function", p,
+			      "it runs when its module is loaded, also after this patch, and then as the module's file has it: the "
+			      "change to it is left out",
+			      "update the module's file, too, if the rest of the patch relies on the change");
+	else
+		km_judge_part(w, KM_NOTE, "init-function", p, "it ran at boot and is gone: the change to it is left out",
+			      "nothing: the change takes effect with the next kernel that has it");
 }
 
 static void judge_function(struct km_work *w, struct km_part *p)
