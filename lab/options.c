@@ -127,7 +127,7 @@ km_error *lab_options_parse(int argc, char **argv, const char *verb, struct lab_
 {
 	for (int i = 1, used; i < argc; i += used) {
 		used = 1;
-		if (!strcmp(argv[i], "--") || (*verb == 'r' && !km_starts(argv[i], "--"))) {
+		if (!strcmp(argv[i], "--") || (*verb == 'r' && argv[i][0] != '-')) {
 			for (i += argv[i][0] == '-'; i < argc; i++) /* the rest is the script's */
 				km_strv_push(words, argv[i]);
 			break;
