@@ -25,7 +25,7 @@ import harness  # noqa: E402
 import sources  # noqa: E402
 
 BUILT, REFUSED, NOTHING, ALONE, APPLY, ABSENT, FAULT = (
-    "built", "refused", "nothing to patch", "does not compile alone", "does not apply", "not in the configuration",
+    "built", "refused", "nothing to patch", "does not compile alone", "does not apply", "not configured, or comments alone",
     "tool failure")
 ORDER = (BUILT, REFUSED, NOTHING, ALONE, APPLY, FAULT, ABSENT)
 AIM_BUILT = 0.85
@@ -63,10 +63,9 @@ def classify(build):
         return (BUILT, []) if whole else (FAULT, ["no module, or another result in the report"])
     if build.result == "nothing":
         units = (build.report or {}).get("units")
-        left = [left["reason"] for left in build.left_out]
-        if units or any("only comments" in reason for reason in left):
-            return NOTHING, sorted({j["code"] for j in build.judgements()}) + left
-        return ABSENT, left
+        if units:
+            return NOTHING, sorted({j["code"] for j in build.judgements()})
+        return ABSENT, [left["reason"] for left in build.left_out]
     if build.result == "refused":
         refusals = build.judgements("refuse")
         codes = sorted({j["code"] for j in refusals})
