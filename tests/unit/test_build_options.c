@@ -155,8 +155,11 @@ static void wrong_words_are_named(void **state)
 	} cases[] = {
 		{{NULL}, "no PATCH was given", "kmend build [OPTION...] PATCH...", KM_USAGE},
 		{{"/nonexistent.patch"}, "there is no file '/nonexistent.patch'", NULL, KM_ENV},
-		{{"--frobnicate", "PATCH"}, "the command line is wrong", "--help lists the options", KM_USAGE},
-		{{"PATCH", "--name"}, "the command line is wrong", "--help lists the options", KM_USAGE},
+		{{"--frobnicate", "PATCH"}, "there is no option --frobnicate", "--help lists the options", KM_USAGE},
+		{{"PATCH", "--name"}, "--name needs a value", NULL, KM_USAGE},
+		{{"--sevrity", "high", "PATCH"}, "there is no option --sevrity", "did you mean --severity?", KM_USAGE},
+		{{"--quiet=yes", "PATCH"}, "--quiet takes no value", NULL, KM_USAGE},
+		{{"-z", "PATCH"}, "there is no option -z", "--help lists the options", KM_USAGE},
 		{{"-j0", "PATCH"}, "-j takes a number from 1 to 1024, not '0'", NULL, KM_USAGE},
 		{{"-j1025", "PATCH"}, "not '1025'", NULL, KM_USAGE},
 		{{"-j4x", "PATCH"}, "not '4x'", NULL, KM_USAGE},

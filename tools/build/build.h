@@ -8,12 +8,17 @@
 #ifndef KMEND_TOOLS_BUILD_H
 #define KMEND_TOOLS_BUILD_H
 
+#include <getopt.h>
+
 #include <kmend/patch.h>
 
 /* The verbs. Each returns the exit status of the program. argv[0] is the verb. */
 int build_build(int argc, char **argv);
 int build_kernels(int argc, char **argv);
 int build_prepare(int argc, char **argv);
+
+/* The error for what getopt_long() gave as '?' or, with a ':' in front of the letters, as ':'; set opterr to 0 before. */
+KM_CHECKED km_error *build_bad_option(int opt, char **argv, const struct option *options, const char *verb);
 
 /* What the author asked for. */
 struct build_job {

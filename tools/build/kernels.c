@@ -28,6 +28,14 @@ static bool is_meant(const struct km_kernel_info *k, const char *text)
 	return !text || strstr(k->release, text) || strstr(k->version, text);
 }
 
+static bool any_meant(const km_kernel_list *l, const char *text)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (is_meant(&l->at[i], text))
+			return true;
+	return false;
+}
+
 static void show_text(const km_kernel_list *l, const char *text)
 {
 	int release = 7, version = 7;
@@ -77,14 +85,14 @@ static km_error *run(int argc, char **argv)
 	bool json = false;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
 		if (c == 'h') {
 			fputs(usage_text, stdout);
 			return NULL;
 		}
 		if (c != 'j')
-			return km_error_hint(km_error_new(KM_USAGE, "the command line is not understood"),
-					     "kmend kernels --help tells more");
+			return build_bad_option(c, argv, options, "kernels");
 		json = true;
 	}
 	if (argc - optind > 1)
@@ -93,6 +101,9 @@ static km_error *run(int argc, char **argv)
 	KM_TRY(km_kernels_list(&list));
 	if (json)
 		return show_json(&list, text);
+	if (text && !any_meant(&list, text))
+		return km_error_hint(km_error_new(KM_NOTHING, "no kernel has '%s' in its release or version", text),
+				     "`kmend kernels` lists all; `apt-get update` may know more");
 	show_text(&list, text);
 	return NULL;
 }

@@ -126,7 +126,7 @@ static char *name_from_patch(const char *path)
 	return name;
 }
 
-static km_error *read_option(struct build_job *job, int opt, int *replace)
+static km_error *read_option(struct build_job *job, char **argv, int opt, int *replace)
 {
 	struct km_patch_spec *spec = &job->spec;
 
@@ -162,9 +162,7 @@ static km_error *read_option(struct build_job *job, int opt, int *replace)
 			return km_error_new(KM_USAGE, "--severity is low, medium, high or critical, not '%s'", optarg);
 		spec->severity = optarg;
 		break;
-	default:
-		return km_error_hint(km_error_new(KM_USAGE, "the command line is wrong"),
-				     "kmend build --help lists the options");
+	default: return build_bad_option(opt, argv, options, "build");
 	}
 	return NULL;
 }
@@ -228,13 +226,14 @@ km_error *build_job_read(struct build_job *job, int argc, char **argv, bool *don
 	*job = (struct build_job){ .out_dir = ".", .jobs = km_cpus(), .spec.version = "1" };
 	*done = false;
 	optind = 0;
-	while ((opt = getopt_long(argc, argv, "o:j:vqh", options, NULL)) != -1) {
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, ":o:j:vqh", options, NULL)) != -1) {
 		if (opt == 'h') {
 			fputs(usage_text, stdout);
 			*done = true;
 			return NULL;
 		}
-		KM_TRY(read_option(job, opt, &replace));
+		KM_TRY(read_option(job, argv, opt, &replace));
 	}
 	for (int i = optind; i < argc; i++)
 		km_strv_push(&job->patches, argv[i]);

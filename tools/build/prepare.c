@@ -63,10 +63,10 @@ static km_error *read_options(struct prepare_job *job, int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt_long(argc, argv, "qh", options, NULL)) != -1)
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":qh", options, NULL)) != -1)
 		if (!set_option(job, c))
-			return km_error_hint(km_error_new(KM_USAGE, "the command line is not understood"),
-					     "kmend prepare --help tells more");
+			return build_bad_option(c, argv, options, "prepare");
 	if (argc - optind > 1)
 		return km_error_new(KM_USAGE, "one kernel at a time, and there is '%s' too", argv[optind + 1]);
 	job->source.release = argv[optind];
