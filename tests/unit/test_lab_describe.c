@@ -49,6 +49,7 @@ static int begin(void **state)
 	PUT_MODULE("fs/mid-dle.ko", "license=GPL\0name=mid_dle\0depends=low");
 	PUT_MODULE("net/top.ko", "license=GPL\0name=top\0depends=mid-dle,low\0softdep=pre: soft post: late");
 	PUT_MODULE("net/soft.ko", "license=GPL\0name=soft\0depends=built_in");
+	PUT_MODULE("net/late.ko", "license=GPL\0name=late\0depends=");
 	PUT_MODULE("a/ring1.ko", "license=GPL\0name=ring1\0depends=ring2");
 	PUT_MODULE("a/ring2.ko", "license=GPL\0name=ring2\0depends=ring1");
 	put("lib/kernel/broken.ko", "no ELF", 6);
