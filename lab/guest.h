@@ -17,7 +17,7 @@
 struct step {
 	const char *kind;
 	unsigned number, group;
-	bool always, soft;
+	bool always, soft, fatal;
 	double timeout; /* seconds */
 	char **argv;	/* NULL-terminated */
 	int argc;

@@ -138,6 +138,7 @@ static bool next_step(struct fields *f, struct step *s)
 		.group = atoi(field[1]),
 		.always = strchr(field[2], LAB_FLAG_ALWAYS),
 		.soft = strchr(field[2], LAB_FLAG_SOFT),
+		.fatal = strchr(field[2], LAB_FLAG_FATAL),
 		.timeout = atof(field[3]),
 		.argc = atoi(field[4]),
 		.transition = -1,
@@ -192,18 +193,19 @@ static void run_job(char *job, size_t size)
 	struct fields f = {job, job + size};
 	struct step s = {.number = -1u};
 	unsigned failed_group = 0;
-	bool failed = false;
+	bool failed = false, over = false;
 
 	if (!next_field(&f) || !next_field(&f))
 		return;
 	while (next_step(&f, &s)) {
-		if (failed && s.group != failed_group)
+		if (failed && !over && s.group != failed_group)
 			failed = false;
 		if (failed && !s.always)
 			continue;
 		if (run_step(&s) && !s.soft) {
 			failed = true;
 			failed_group = s.group;
+			over |= s.fatal;
 		}
 	}
 }

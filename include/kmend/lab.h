@@ -83,12 +83,13 @@ struct km_lab_step {
 	unsigned group;	  /* a failed step ends its group; ascending */
 	bool always;	  /* runs even then */
 	bool soft;	  /* its failure does not end the group */
+	bool fatal;	  /* its failure ends the groups behind it too */
 	double timeout;	  /* seconds, 0: 120 */
 };
 /* args are copied; NULL-terminated. Gives the step's number, from 0. */
 size_t km_lab_step(km_lab *lab, const struct km_lab_step *step, const char *const *args);
 /* Puts a module of the kernel and all it depends on into the guest, and adds a step that inserts each, in order;
- * group, always, soft and timeout of the steps are like's. */
+ * group, always, soft, fatal and timeout of the steps are like's. */
 KM_CHECKED km_error *km_lab_module(km_lab *lab, const struct km_lab_step *like, const char *name);
 /* How many steps were added so far. */
 size_t km_lab_steps(const km_lab *lab);

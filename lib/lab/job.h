@@ -47,5 +47,6 @@
 /* Flags: letters. */
 #define LAB_FLAG_ALWAYS 'a' /* runs even when an earlier step of its group failed */
 #define LAB_FLAG_SOFT	's' /* its failure does not end the group */
+#define LAB_FLAG_FATAL	'f' /* its failure ends the groups behind it too */
 
 #endif

@@ -178,7 +178,7 @@ size_t km_lab_step(km_lab *lab, const struct km_lab_step *step, const char *cons
 	job_field(&lab->job, kind_words[own.kind]);
 	km_str_printf(&lab->job, "%u", own.group);
 	job_field(&lab->job, "");
-	km_str_printf(&lab->job, "%s%s", own.always ? "a" : "", own.soft ? "s" : "");
+	km_str_printf(&lab->job, "%s%s%s", own.always ? "a" : "", own.soft ? "s" : "", own.fatal ? "f" : "");
 	job_field(&lab->job, "");
 	km_str_printf(&lab->job, "%.3f", own.timeout);
 	job_field(&lab->job, "");

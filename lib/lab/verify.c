@@ -17,9 +17,10 @@ struct plan {
 
 static void shell(struct plan *p, enum km_lab_kind kind, unsigned group, const char *name, const char *command)
 {
+	const struct km_lab_step step = {.kind = kind, .name = name, .group = group, .fatal = group == MAIN};
+
 	if (command)
-		km_lab_step(p->lab, &(struct km_lab_step){.kind = kind, .name = name, .group = group},
-			    (const char *const[]){"sh", "-c", command, NULL});
+		km_lab_step(p->lab, &step, (const char *const[]){"sh", "-c", command, NULL});
 }
 
 static void cycle(struct plan *p, const struct km_lab_step *like)
@@ -46,7 +47,7 @@ static void check_kernel(struct plan *p)
 
 static void main_steps(struct plan *p)
 {
-	const struct km_lab_step like = {.group = MAIN};
+	const struct km_lab_step like = {.group = MAIN, .fatal = true};
 	bool exercised = p->v->before || p->v->after;
 
 	shell(p, KM_LAB_RUN, MAIN, "before: the patch is not applied", p->v->before);
@@ -85,14 +86,15 @@ static void late_steps(struct plan *p)
 static km_error *contents(struct plan *p)
 {
 	const struct km_verify *v = p->v;
+	const struct km_lab_step like = {.group = MAIN, .fatal = true};
 
 	for (size_t i = 0; i < v->carry.n; i++)
 		KM_TRY(km_lab_carry_word(p->lab, v->carry.at[i]));
 	KM_TRY(km_lab_carry(p->lab, p->patch.file, p->patch.guest));
 	for (size_t i = 0; i < v->modules.n; i++)
-		KM_TRY(km_lab_module(p->lab, &(struct km_lab_step){.group = MAIN}, v->modules.at[i]));
+		KM_TRY(km_lab_module(p->lab, &like, v->modules.at[i]));
 	for (size_t i = 0; i < p->patch.objects.n; i++)
-		KM_TRY(km_lab_module(p->lab, &(struct km_lab_step){.group = MAIN}, p->patch.objects.at[i]));
+		KM_TRY(km_lab_module(p->lab, &like, p->patch.objects.at[i]));
 	return NULL;
 }
 
@@ -125,8 +127,8 @@ static char *step_reason(const km_lab *lab, size_t i, const struct km_lab_step_r
 	KM_AUTOFREE char *line = lab_last_line(&s->output);
 	const char *name = km_lab_step_at(lab, i)->name;
 
-	return *line ? km_printf("%s: exit status %d: %s", name, s->status, line)
-		     : km_printf("%s: exit status %d", name, s->status);
+	return *line ? km_printf("the step '%s' gave exit status %d: %s", name, s->status, line)
+		     : km_printf("the step '%s' gave exit status %d", name, s->status);
 }
 
 static void died(const km_lab *lab, struct km_verdict *d)
