@@ -49,6 +49,12 @@ static const struct option_row *find(const char *name, size_t n, const char *ver
 	return NULL;
 }
 
+/* What people type: verify is a verb of kmend's. */
+static const char *program(const char *verb)
+{
+	return *verb == 'v' ? "kmend" : "kmend-lab";
+}
+
 static km_error *unknown(const char *name, size_t n, const char *verb)
 {
 	const char *known[KM_COUNT(rows)], *near;
@@ -60,7 +66,7 @@ static km_error *unknown(const char *name, size_t n, const char *verb)
 		if (strchr(rows[i].verbs, *verb))
 			known[count++] = rows[i].name;
 	near = km_nearest(word, known, count);
-	err = km_error_new(KM_USAGE, "`kmend-lab %s` has no option --%s", verb, word);
+	err = km_error_new(KM_USAGE, "`%s %s` has no option --%s", program(verb), verb, word);
 	return near ? km_error_hint(err, "did you mean --%s?", near) : err;
 }
 
@@ -89,7 +95,7 @@ static km_error *set(struct lab_options *o, const struct option_row *row, const 
 
 static void print_help(const char *verb)
 {
-	printf("usage: kmend-lab %s [OPTION]... %s\n\n", verb,
+	printf("usage: %s %s [OPTION]... %s\n\n", program(verb), verb,
 	       *verb == 'r'   ? "SCRIPT [ARG]..."
 	       : *verb == 'v' ? "FILE.ko"
 			      : "DIR|LIST|FILE.ko...");
@@ -135,7 +141,8 @@ km_error *lab_options_parse(int argc, char **argv, const char *verb, struct lab_
 		if (km_starts(argv[i], "--"))
 			KM_TRY(parse_one(argc, argv, i, verb, ret, &used));
 		else if (argv[i][0] == '-' && argv[i][1])
-			return km_error_new(KM_USAGE, "`kmend-lab %s` has no option %s", verb, argv[i]);
+			return km_error_new(KM_USAGE, "`%s %s` has no option %s", program(verb), verb,
+					    argv[i]);
 		else
 			km_strv_push(words, argv[i]);
 	}
@@ -148,8 +155,8 @@ km_error *lab_options_parse(int argc, char **argv, const char *verb, struct lab_
 	else if (ret->release && ret->vmlinuz)
 		return km_error_new(KM_USAGE, "--kernel and --vmlinuz exclude each other");
 	else if (!words->n)
-		return km_error_hint(km_error_new(KM_USAGE, "nothing to %s was named", verb), "`kmend-lab %s --help`",
-				     verb);
+		return km_error_hint(km_error_new(KM_USAGE, "nothing to %s was named", verb), "`%s %s --help` lists the options",
+				     program(verb), verb);
 	return NULL;
 }
 
