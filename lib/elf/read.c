@@ -45,6 +45,11 @@ static km_error *bad(size_t at, const char *what)
 	return km_error_new(KM_INPUT, "%s (byte 0x%zx)", what, at);
 }
 
+static km_error *cut_short(km_error *err)
+{
+	return km_error_hint(err, "the file is cut short or damaged: copy or build it again");
+}
+
 static km_error *read_ident(struct reader *r)
 {
 	const unsigned char *ident = r->eh.e_ident;
@@ -52,7 +57,7 @@ static km_error *read_ident(struct reader *r)
 	if (r->size < SELFMAG || memcmp(r->bytes, ELFMAG, SELFMAG))
 		return bad(0, "not an ELF file");
 	if (r->size < sizeof(r->eh))
-		return bad(r->size, "truncated inside the ELF header");
+		return cut_short(bad(r->size, "truncated inside the ELF header"));
 	memcpy(&r->eh, r->bytes, sizeof(r->eh));
 	if (ident[EI_CLASS] != ELFCLASS64)
 		return bad(EI_CLASS, "not a 64-bit ELF file");
@@ -83,7 +88,7 @@ static km_error *read_header(struct reader *r, bool any)
 	if (r->eh.e_shoff < sizeof(r->eh))
 		return bad(offsetof(Elf64_Ehdr, e_shoff), "the section headers overlap the ELF header");
 	if (r->eh.e_shoff > r->size || r->size - r->eh.e_shoff < sizeof(Elf64_Shdr))
-		return bad(offsetof(Elf64_Ehdr, e_shoff), "the section headers lie past the end of the file");
+		return cut_short(bad(offsetof(Elf64_Ehdr, e_shoff), "the section headers lie past the end of the file"));
 	return NULL;
 }
 
@@ -98,8 +103,8 @@ static km_error *read_section_headers(struct reader *r)
 	if (n == 0)
 		return bad(offsetof(Elf64_Ehdr, e_shnum), "there are no section headers");
 	if (n > (r->size - r->eh.e_shoff) / sizeof(Elf64_Shdr))
-		return km_error_new(KM_INPUT, "%llu section headers lie past the end of the file (byte 0x%zx)", (ull)n,
-				    offsetof(Elf64_Ehdr, e_shnum));
+		return cut_short(km_error_new(KM_INPUT, "%llu section headers lie past the end of the file (byte 0x%zx)",
+					      (ull)n, offsetof(Elf64_Ehdr, e_shnum)));
 	r->n = (size_t)n;
 	r->shstrndx = r->eh.e_shstrndx == SHN_XINDEX ? first.sh_link : r->eh.e_shstrndx;
 	r->sh = km_calloc(r->n, sizeof(*r->sh));
