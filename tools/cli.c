@@ -107,8 +107,10 @@ int cmd_main(int argc, char **argv, const struct km_door *door)
 	the_door = door;
 	km_colour_setup("auto");
 	argc--, argv++;
-	if (argc && km_starts(argv[0], "--color=")) {
-		km_colour_setup(argv[0] + strlen("--color="));
+	if (argc && (km_starts(argv[0], "--colour=") || km_starts(argv[0], "--color="))) {
+		km_colour_setup(strchr(argv[0], '=') + 1);
+		if (km_ends(argv[0], "=never")) /* for the programs of other verbs */
+			setenv("NO_COLOR", "1", 1);
 		argc--, argv++;
 	}
 	if (!argc) {

@@ -33,7 +33,9 @@ km_error *cmd_completion(const struct cmd_args *args, int *status)
 	for (const struct cmd *cmd = cmds; cmd->name; cmd++)
 		if (!cmd->program)
 			print_options(cmd);
-	printf("\t*) files=1 ;;\n\tesac\n\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
+	/* The other programs tell their options themselves. */
+	printf("\t*)\n\t\tfiles=1\n\t\t[[ $cur != -* ]] || words=$(kmend \"${COMP_WORDS[1]}\" --help 2>/dev/null | "
+	       "grep -o -- '--[a-z][a-z-]*')\n\t\t;;\n\tesac\n\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
 	       "\tif ((files)); then\n\t\tlocal more\n\t\tmapfile -t more < <(compgen -f -- \"$cur\")\n"
 	       "\t\tCOMPREPLY+=(\"${more[@]}\")\n\tfi\n}\ncomplete -o filenames -F _kmend kmend\n");
 	return NULL;

@@ -111,7 +111,7 @@ static void print_info(const char *path, const struct km_info *info, const km_er
 	print_strings("overrides", &info->flags);
 	printf("%-12s%s\n", "cumulative", info->replace ? "yes: replaces all patches below it" : "no");
 	print_functions(info);
-	printf("%-12s%s\n", "this kernel", unfit ? unfit->message : "fits");
+	printf("%-12s%s%s\n", "this kernel", unfit ? "does not fit: " : "fits", unfit ? unfit->message : "");
 }
 
 static km_error *show_file(km_host *host, const char *path, bool json)

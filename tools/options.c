@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Options from the table of a verb, and its usage. */
+#include <ctype.h>
 #include <getopt.h>
 #include <math.h>
 
@@ -95,7 +96,8 @@ static void usage_all(FILE *f)
 
 		fprintf(f, "  %-20s %s\n", left, cmd->summary);
 	}
-	fprintf(f, "\nkmend VERB --help shows a verb's options, kmend help VERB its manual.\n");
+	fprintf(f, "\nkmend VERB --help shows a verb's options, kmend help VERB its manual.\n"
+		   "--colour=auto|always|never stands before the verb.\n");
 }
 
 void cmd_usage(FILE *f, const struct cmd *cmd)
@@ -104,8 +106,8 @@ void cmd_usage(FILE *f, const struct cmd *cmd)
 		usage_all(f);
 		return;
 	}
-	fprintf(f, "usage: kmend %s [OPTIONS]%s%s\n\nTo %s.\n\n", cmd->name, *cmd->words ? " " : "", cmd->words,
-		cmd->summary);
+	fprintf(f, "usage: kmend %s [OPTIONS]%s%s\n\n%c%s.\n\n", cmd->name, *cmd->words ? " " : "", cmd->words,
+		toupper((unsigned char)*cmd->summary), cmd->summary + 1);
 	for (const struct cmd_option *o = cmd->options; o && o->name; o++)
 		print_option(f, o);
 	for (size_t i = 0; i < KM_COUNT(common); i++)
