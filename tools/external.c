@@ -8,8 +8,8 @@
 
 #include "cmd.h"
 
-/* Where a build tree has them, seen from kmend itself. */
-static const char *const beside[] = {"", "build/", "../lab/"};
+/* Where a build tree and a copied installation have them, seen from kmend itself. */
+static const char *const beside[] = {"", "build/", "../lab/", "../libexec/kmend/"};
 
 static char *own_dir(void)
 {

@@ -13,10 +13,11 @@ enum { CARRY_DEPTH = 40 };
 
 /* ---- programs of the host -------------------------------------------------------------------------------- */
 
-/* Where a build tree has a program of ours seen from this executable, then where the installation put it. */
+/* Where a build tree or a copied installation has a program of ours, seen from this executable; then where it was
+ * installed to. */
 static char *own_program(const char *name)
 {
-	static const char *const beside[] = {"", "../lab/", "../../lab/"};
+	static const char *const beside[] = {"", "../lab/", "../../lab/", "../libexec/kmend/"};
 	const char *env = getenv("KMEND_LIBEXECDIR");
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
