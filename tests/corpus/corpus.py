@@ -25,8 +25,8 @@ import harness  # noqa: E402
 import sources  # noqa: E402
 
 BUILT, REFUSED, NOTHING, ALONE, APPLY, ABSENT, FAULT = (
-    "built", "refused", "nothing to patch", "does not compile alone", "does not apply", "not configured, or comments alone",
-    "tool failure")
+    "built", "refused", "nothing to patch", "does not compile alone", "does not apply",
+    "not configured, or comments alone", "tool failure")
 ORDER = (BUILT, REFUSED, NOTHING, ALONE, APPLY, FAULT, ABSENT)
 AIM_BUILT = 0.85
 COMPILER_ERROR = re.compile(r"\.[ch]:\d+:(\d+:)? (fatal )?error:")

@@ -82,7 +82,7 @@ def change_patch(path, old, new):
 
 
 def lines_patch(path, top):
-    """Two more lines at the top that make no code. A blank line alone would be told from the text, and nothing compiled."""
+    """Two more lines at the top that make no code. Of a blank line alone the text tells enough: nothing is compiled."""
     text = read(top / path)
     return diff_text(path, text, "\nstruct kmend_corpus_line;\n" + text)
 
