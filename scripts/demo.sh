@@ -11,6 +11,15 @@ trap 'rm -rf "$out"' EXIT
 colour=0
 [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && colour=1
 
+coloured() { # the marks of demo-guest.sh
+	local esc=$'\033'
+	if [ $colour = 1 ]; then
+		sed -u "s/{green}/$esc[32m/g; s/{red}/$esc[31m/g; s/{bold}/$esc[1m/g; s/{off}/$esc[0m/g"
+	else
+		sed -u 's/{green}//g; s/{red}//g; s/{bold}//g; s/{off}//g'
+	fi
+}
+
 stages=() times=() began=
 now() { date +%s.%N; }
 stage() { # NAME: ends the stage before
@@ -41,7 +50,7 @@ END
 
 stage "boot $release and patch it while it runs"
 "$build/lab/kmend-lab" run --kernel "$release" --carry "$kmend" \
-	--carry "$out/kmend_refuse_userns.ko" --timeout 180 scripts/demo-guest.sh kmend_refuse_userns.ko $colour
+	--carry "$out/kmend_refuse_userns.ko" --timeout 180 scripts/demo-guest.sh kmend_refuse_userns.ko | coloured
 echo "  the kernel's log is clean"
 
 stage ""
