@@ -17,16 +17,19 @@ static const char *const code_of[] = {
 	[KM_MATCH_AMBIGUOUS] = "function-ambiguous",
 };
 
-/* With --allow-mismatch the place still has to be known, from the layout or from a unique name. */
+/* With --allow-mismatch the place still has to be known, from the layout or from a unique name; and it must bear the
+ * name: what stands at a place of the layout may be another function. */
 static bool place_anyway(struct km_link_unit *u, const char *name, struct km_match_result *r)
 {
 	size_t n;
-	const struct km_ksym *const *all;
+	const struct km_ksym *const *all = km_ksyms_named(u->shipped, name, &n);
 
 	km_match_symbol(u->unit->match, name, r);
-	if (r->state == KM_MATCH_OK && r->place.sym && r->place.sym->addr == r->place.addr)
-		return true;
-	all = km_ksyms_named(u->shipped, name, &n);
+	for (size_t i = 0; i < n && r->state == KM_MATCH_OK && r->place.sym; i++)
+		if (all[i]->addr == r->place.addr && all[i]->sec == r->place.sym->sec) {
+			r->place.sym = all[i];
+			return true;
+		}
 	if (n != 1)
 		return false;
 	r->place = (struct km_place){.sym = all[0], .addr = all[0]->addr};
