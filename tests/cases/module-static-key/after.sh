@@ -1,2 +1,0 @@
-#!/bin/sh
-[ "$(cat /sys/kernel/livepatch/*/nf_tables/patched)" = 1 ]

@@ -1,2 +1,0 @@
-#!/bin/sh
-[ -d /sys/module/nf_tables ]
