@@ -207,12 +207,49 @@ static void positions_must_hold_before_and_after_init(void **state)
 	}
 }
 
+/* A new global is known to all units of its object; a second one of that name would be another variable. */
+static void new_globals_belong_to_one_unit(void **state)
+{
+	static const struct {
+		uint8_t bind;
+		bool refused;
+	} cases[] = {{STB_GLOBAL, true}, {STB_WEAK, false}};
+
+	(void)state;
+	for (size_t i = 0; i < KM_COUNT(cases); i++) {
+		struct scene *s = make();
+		struct km_sym *origin[8] = {0}, *sym;
+		km_elf *other = km_elf_create(EM_X86_64);
+
+		s->diff.origin = origin;
+		sym = toy_func(s->carry, toy_text(s->carry, ".text.fresh", 16), "fresh", STB_GLOBAL, 0, 16, 0x90);
+		s->u.n = s->carry->syms.n;
+		km_resolve_news(&s->link, &s->u);
+		assert_int_equal(s->link.news.n, 1);
+		assert_string_equal(s->link.news.at[0]->name, "fresh");
+		assert_string_equal(sym->name, s->link.news.at[0]->temp);
+		sym = toy_func(other, toy_text(other, ".text.fresh", 16), "fresh", cases[i].bind, 0, 16, 0x91);
+		s->diff.carry = other;
+		s->u.n = other->syms.n;
+		km_resolve_news(&s->link, &s->u);
+		assert_int_equal(s->link.news.n, 1);
+		assert_string_equal(sym->name, "fresh");
+		assert_int_equal(km_link_refused(&s->link), cases[i].refused);
+		if (cases[i].refused)
+			assert_string_equal(s->result.judgements.at[0].code, "duplicate-symbol");
+		km_vec_free(&s->link.news);
+		km_elf_destroy(other);
+		unmake(s);
+	}
+}
+
 /* ---- the glue -------------------------------------------------------------------------------------------- */
 
 static void assert_has(const char *text, const char *part)
 {
 	if (!strstr(text, part))
-		fail_msg("\"%s\" is not in\n%s", part, text);
+		print_error("%s\n", text);
+	assert_non_null(strstr(text, part));
 }
 
 static void the_glue_lists_objects_and_functions(void **state)
@@ -253,6 +290,7 @@ int main(void)
 		cmocka_unit_test(functions_that_differ_are_refused_unless_allowed),
 		cmocka_unit_test(functions_that_the_kernel_lacks_are_refused),
 		cmocka_unit_test(positions_must_hold_before_and_after_init),
+		cmocka_unit_test(new_globals_belong_to_one_unit),
 		cmocka_unit_test(the_glue_lists_objects_and_functions),
 	};
 

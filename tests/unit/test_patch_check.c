@@ -177,39 +177,11 @@ static void weak_symbols_and_unversioned_kernels_pass(void **state)
 	toy_reset();
 }
 
-static void names_of_patches_are_checked(void **state)
-{
-	static const struct {
-		const char *name, *why;
-	} cases[] = {
-		{"fix_2026_1", NULL},
-		{"a23456789a123456789b123456789c123456789d12345678", NULL},
-		{"a23456789a123456789b123456789c123456789d1234567890123", "it is longer than 49 characters"},
-		{"", "a patch needs a name"},
-		{NULL, "a patch needs a name"},
-		{"Fix", "only a-z, 0-9 and _ may stand in it"},
-		{"a-b", "only a-z, 0-9 and _ may stand in it"},
-		{"../x", "only a-z, 0-9 and _ may stand in it"},
-		{"1fix", "it begins with a digit"},
-		{"vmlinux", "vmlinux is the kernel itself"},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < KM_COUNT(cases); i++) {
-		const char *why;
-
-		assert_int_equal(km_patch_name_ok(cases[i].name, &why), !cases[i].why);
-		if (cases[i].why)
-			assert_string_equal(why, cases[i].why);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_the_loader_would_refuse_is_found),
 		cmocka_unit_test(weak_symbols_and_unversioned_kernels_pass),
-		cmocka_unit_test(names_of_patches_are_checked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
