@@ -83,6 +83,7 @@ test_two_at_once() {
 test_killed() {
 	local status=0 delay
 	build_patch "$tmp/whole" "$patch" || status=1
+	: >"$tmp/killed.log"
 	for delay in 0.1 0.3 0.6 1.0 1.5 2.2 3.0; do
 		rm -rf "$tmp/killed"
 		setsid "$kmend" build --kernel "$release" -o "$tmp/killed" "$patch" >"$tmp/log" 2>&1 &
@@ -91,11 +92,18 @@ test_killed() {
 		kill -9 -- -$pid 2>/dev/null
 		wait $pid 2>/dev/null
 		if [ -e "$tmp/killed/$module" ]; then
-			cmp "$tmp/killed/$module" "$tmp/whole/$module" || status=1
+			cmp "$tmp/killed/$module" "$tmp/whole/$module" >>"$tmp/killed.log" 2>&1 || status=1
 		fi
 		# What a killed run left in the working copy must not show in the next build.
-		build_patch "$tmp/after" "$patch" && cmp "$tmp/after/$module" "$tmp/whole/$module" || status=1
+		rm -rf "$tmp/after"
+		if ! build_patch "$tmp/after" "$patch"; then
+			{ echo "after a kill at $delay s:"; cat "$tmp/log"; } >>"$tmp/killed.log"
+			status=1
+		elif ! cmp "$tmp/after/$module" "$tmp/whole/$module" >>"$tmp/killed.log" 2>&1; then
+			status=1
+		fi
 	done
+	cp "$tmp/killed.log" "$tmp/log"
 	[ $status = 0 ]
 	ok "a build that is killed at any moment leaves nothing half-written, and the next gives the same bytes"
 }
