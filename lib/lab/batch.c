@@ -181,6 +181,16 @@ static km_error *collect(struct batch *batch, const struct km_lab_result *r)
 
 /* ---- boots ----------------------------------------------------------------------------------------------- */
 
+static size_t most_lookups(const struct batch *batch)
+{
+	size_t most = 0;
+
+	for (size_t i = batch->from; i < batch->to; i++)
+		if (batch->entries[i].patch.lookups > most)
+			most = batch->entries[i].patch.lookups;
+	return most;
+}
+
 static km_error *boot_once(struct batch *batch, const struct km_lab_kernel *kernel)
 {
 	struct km_lab_options options = batch->b->options;
@@ -194,6 +204,7 @@ static km_error *boot_once(struct batch *batch, const struct km_lab_kernel *kern
 		 * of each. */
 		if (!options.smp)
 			options.smp = 1;
+		options.silence = lab_plan_silence(options.silence, most_lookups(batch));
 		if (options.timeout <= 0)
 			options.timeout = 120 + SECONDS_EACH * (double)(batch->to - batch->from);
 		err = km_lab_run(batch->lab, &options, &r);

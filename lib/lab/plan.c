@@ -48,6 +48,22 @@ static char *release_of(const struct km_info *info)
 	return info->vermagic ? km_strndup(info->vermagic, strcspn(info->vermagic, " ")) : km_strdup("");
 }
 
+static km_error *count_lookups(const char *file, size_t *ret)
+{
+	KM_AUTOELF km_elf *elf = NULL;
+
+	KM_TRY(km_elf_read_file_flags(file, KM_ELF_NO_DEBUG, &elf));
+	*ret = 0;
+	for (size_t i = 0; i < elf->syms.n; i++)
+		*ret += km_starts(elf->syms.at[i]->name, KM_KLP_SYM_PREFIX);
+	return NULL;
+}
+
+double lab_plan_silence(double asked, size_t lookups)
+{
+	return asked > 0 ? asked : 30 + (double)lookups;
+}
+
 km_error *lab_patch_read(const char *file, struct lab_patch *ret)
 {
 	struct km_info *info = NULL;
@@ -59,7 +75,10 @@ km_error *lab_patch_read(const char *file, struct lab_patch *ret)
 		km_info_free(info);
 		return km_error_new(KM_INPUT, "%s is a module, and no live patch", file);
 	}
-	km_error *err = modinfo(file, "name", &module);
+	km_error *err = count_lookups(file, &p.lookups);
+
+	if (!err)
+		err = modinfo(file, "name", &module);
 
 	if (err) {
 		km_info_free(info);

@@ -13,12 +13,16 @@ struct lab_patch {
 	char *build_id;	    /* hex; or NULL */
 	km_strv objects;    /* modules it patches; vmlinux is not among them */
 	km_strv functions;  /* "object/function,pos", as sysfs shows them */
+	size_t lookups;	    /* symbols that the kernel must find by name while it loads the module */
 };
 /* Reads what the lab must know of a patch file. KM_INPUT when it is no module, or no live patch. */
 KM_CHECKED km_error *lab_patch_read(const char *file, struct lab_patch *ret);
 /* Frees it; *p is empty. */
 void lab_patch_free(struct lab_patch *p);
 
+/* Seconds in which a guest may be silent: what was asked for, else enough for the look-ups of `lookups` symbols, of which 6.1 needs
+ * up to half a second each under emulation, with not a word in between. */
+double lab_plan_silence(double asked, size_t lookups);
 /* Each adds a step; `like` gives group and flags. */
 /* The step that inserts the patch and waits `limit` seconds for its transition. */
 void lab_plan_load(km_lab *lab, const struct lab_patch *p, const struct km_lab_step *like, double limit);

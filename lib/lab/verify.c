@@ -169,13 +169,15 @@ static void judge(const km_lab *lab, struct km_verdict *d)
 
 static km_error *prove(struct plan *p, const struct km_lab_kernel *kernel, struct km_verdict *ret)
 {
+	struct km_lab_options options = p->v->options;
 	struct km_verdict d = {0};
 	km_error *err;
 
+	options.silence = lab_plan_silence(options.silence, p->patch.lookups);
 	KM_TRY(km_lab_create(kernel, &p->lab));
 	err = make_plan(p);
 	if (!err)
-		err = km_lab_run(p->lab, &p->v->options, &d.result);
+		err = km_lab_run(p->lab, &options, &d.result);
 	if (!err) {
 		d.release = km_strdup(kernel->release);
 		d.name = km_strdup(p->patch.module);

@@ -9,9 +9,9 @@ expect 0 'verify: closed by the patch, open before and after' out 'pass: ' json 
 run "$KMEND_LAB" verify --kernel "$release" "$m/cmdline_patch.ko"
 expect 0 'verify without commands: three times in and out' out 'functions in effect'
 run "$KMEND_LAB" verify --kernel "$release" --json "$work/json" --after 'echo not closed; exit 5' "$m/cmdline_patch.ko"
-expect 2 'verify: the reproducer still works' out 'fail: after: the patch is applied: exit status 5: not closed' json '"failing_step": 2'
+expect 2 'verify: the reproducer still works' out "fail: the step 'after: the patch is applied' gave exit status 5: not closed" json '"failing_step": 2'
 run "$KMEND_LAB" verify --kernel "$release" --before 'exit 1' "$m/cmdline_patch.ko"
-expect 2 'verify: the reproducer does not work in the first place' out 'fail: before: the patch is not applied: exit status 1'
+expect 2 'verify: the reproducer does not work in the first place' out "fail: the step 'before: the patch is not applied' gave exit status 1"
 run "$KMEND_LAB" verify --kernel "$release" "$m/warn_patch.ko"
 expect 2 'verify: a warning' out "fail: the kernel's log has a warning"
 run "$KMEND_LAB" verify --kernel "$release" "$m/crash_patch.ko"
