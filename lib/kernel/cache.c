@@ -346,7 +346,7 @@ km_error *km_kernel_open(const struct km_kernel_source *src, km_stages *stages, 
 	return NULL;
 }
 
-static void free_values(km_map *map, void (*end)(void *))
+void kernel_map_destroy(km_map *map, void (*end)(void *))
 {
 	void *value;
 
@@ -375,10 +375,10 @@ void km_kernel_close(km_kernel *k)
 	if (!k)
 		return;
 	p = k->priv;
-	free_values(p->module_paths, free);
-	free_values(p->modules, end_module);
-	free_values(p->directories, end_directory);
-	free_values(p->ways, way_free);
+	kernel_map_destroy(p->module_paths, free);
+	kernel_map_destroy(p->modules, end_module);
+	kernel_map_destroy(p->directories, end_directory);
+	kernel_map_destroy(p->ways, way_free);
 	pthread_mutex_destroy(&p->way_lock);
 	include_graph_free(p->graph);
 	km_strv_free(&p->reaching_out);

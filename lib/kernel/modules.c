@@ -53,9 +53,11 @@ static km_error *paths_of(km_kernel *k, km_map **ret)
 	if (!p->module_paths) {
 		paths = km_map_create();
 		err = k->module_dir ? find_modules(k->module_dir, 0, paths) : NULL;
-		p->module_paths = paths;
-		if (err)
+		if (err) {
+			kernel_map_destroy(paths, free);
 			return err;
+		}
+		p->module_paths = paths;
 	}
 	*ret = p->module_paths;
 	return NULL;

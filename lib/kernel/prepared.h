@@ -99,6 +99,8 @@ struct kernel_priv {
 	bool reaching_read;
 	pthread_mutex_t lock; /* the rest but env */
 };
+/* Ends each value of a map, and the map; NULL is fine. */
+void kernel_map_destroy(km_map *map, void (*end)(void *));
 
 /* ---- directory.c: what Kbuild builds in a directory ---- */
 struct kbuild_part {

@@ -64,6 +64,9 @@ static json_t *patch_json(const struct build_job *job, const struct build_outcom
 	json_object_set_new(j, "name", text(job->name));
 	json_object_set_new(j, "version", text(job->spec.version));
 	json_object_set_new(j, "source_hash", text(job->spec.source_hash));
+	json_object_set_new(j, "cves", texts(&job->spec.cves));
+	json_object_set_new(j, "severity", text(job->spec.severity));
+	json_object_set_new(j, "description", text(job->spec.description));
 	json_object_set_new(j, "replace", json_boolean(job->spec.replace));
 	json_object_set_new(j, "flags", texts(&job->spec.flags));
 	json_object_set_new(j, "sources", texts(&job->patches));
