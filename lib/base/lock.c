@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Locks between processes. They end with the process that holds them, however it ends. */
+/*
+ * Locks between processes. They end with the process that holds them, however it ends, and with the programs that it ran: a compiler that
+ * outlives a killed build still writes into the build's directory, so the descriptor is inherited on purpose.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <kmend/base.h>
@@ -8,7 +11,7 @@
 
 km_error *km_lock(const char *path, bool wait, int *fd)
 {
-	int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666), got;
+	int lock = open(path, O_RDWR | O_CREAT, 0666), got;
 
 	if (lock < 0)
 		return km_error_sys(errno, "cannot open the lock %s", path);

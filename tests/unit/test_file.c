@@ -154,7 +154,7 @@ static void test_lock(void **state)
 	(void)state;
 	check_ok(km_lock(path, false, &first));
 	assert_true(first >= 0);
-	assert_true(fcntl(first, F_GETFD) & FD_CLOEXEC);
+	assert_false(fcntl(first, F_GETFD) & FD_CLOEXEC);
 	check_ok(km_lock(path, false, &second));
 	assert_int_equal(second, -1);
 	close(first);
@@ -202,6 +202,23 @@ static void test_sha256_file(void **state)
 	check_error(km_sha256_file("/nonexistent", hex), KM_ENV, "cannot open");
 }
 
+/* What a killed process left running may still write below the lock. */
+static void a_lock_outlives_its_process_in_the_programs_it_ran(void **state)
+{
+	char *path = km_path(dir, "lock");
+	int first, second;
+
+	(void)state;
+	check_ok(km_lock(path, false, &first));
+	assert_int_equal(system("sleep 0.4 </dev/null >/dev/null 2>&1 &"), 0);
+	close(first);
+	check_ok(km_lock(path, false, &second));
+	assert_int_equal(second, -1);
+	check_ok(km_lock(path, true, &second));
+	close(second);
+	free(path);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -210,7 +227,8 @@ int main(void)
 		CASE(test_write_replaces), CASE(test_write_failure_leaves_nothing),
 		CASE(test_write_through_links), CASE(test_copy_keeps_mode),
 		CASE(test_read), CASE(test_directories),
-		CASE(test_lock), CASE(test_cache_dir),
+		CASE(test_lock),
+		CASE(a_lock_outlives_its_process_in_the_programs_it_ran), CASE(test_cache_dir),
 		CASE(test_sha256_file),
 	};
 
