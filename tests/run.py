@@ -195,9 +195,8 @@ def cpu_used():
 
 def main():
     wanted = sys.argv[1:] or [name for name, _, _ in GROUPS]
-    if "build" not in wanted:
+    if "kernel" not in wanted:  # it is needed all the same, and so is the program that prepares it
         meson_build("build")
-    if "kernel" not in wanted:
         prepare_kernel()
     unknown = set(wanted) - {name for name, _, _ in GROUPS}
     if unknown:
