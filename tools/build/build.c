@@ -2,9 +2,8 @@
 /* The verb `kmend build`: parse, run, report. */
 #include "build.h"
 
-static int say(const struct build_job *job, km_error *err)
+static int say(km_error *err)
 {
-	(void)job;
 	km_error_print("kmend build", err);
 	int status = km_error_exit(err);
 	km_error_free(err);
@@ -20,7 +19,7 @@ int build_build(int argc, char **argv)
 	km_error *err = build_job_read(&job, argc, argv, &done);
 	if (err || done) {
 		build_job_free(&job);
-		return err ? say(&job, err) : 0;
+		return err ? say(err) : 0;
 	}
 	enum build_result result = build_pipeline(&job, &out);
 	/* The report goes to standard output unless the JSON does. */
@@ -30,7 +29,7 @@ int build_build(int argc, char **argv)
 		km_error_print("kmend build", out.error);
 	if (job.json_path)
 		err = build_report_json(&job, &out, result, job.json_path);
-	int status = err ? say(&job, km_error_add(err, "the report")) : (int)result;
+	int status = err ? say(km_error_add(err, "the report")) : (int)result;
 	build_outcome_free(&out);
 	build_job_free(&job);
 	return status;

@@ -63,8 +63,8 @@ struct build_outcome {
 };
 enum build_result { BUILD_BUILT, BUILD_ERROR, BUILD_REFUSED, BUILD_NOTHING }; /* the exit statuses, in this order */
 
-/* Carries the job as far as it goes; what went wrong is in out->error. */
-enum build_result build_pipeline(const struct build_job *job, struct build_outcome *out);
+/* Carries the job as far as it goes, and writes the hash of its diffs into job->spec; what went wrong is in out->error. */
+enum build_result build_pipeline(struct build_job *job, struct build_outcome *out);
 void build_outcome_free(struct build_outcome *out);
 
 /* Every judgement of an outcome, wherever it was made, in order of units. unit is "" for those of the patch as a whole. */

@@ -30,9 +30,9 @@ static void judge_touched(struct build_outcome *out)
 	}
 }
 
-static km_error *step_apply(const struct build_job *job, struct build_outcome *out)
+static km_error *step_apply(struct build_job *job, struct build_outcome *out)
 {
-	KM_TRY(km_patches_hash(&job->patches, ((struct build_job *)job)->spec.source_hash));
+	KM_TRY(km_patches_hash(&job->patches, job->spec.source_hash));
 	KM_TRY(km_work_apply(out->work, &job->patches, &out->touched));
 	judge_touched(out);
 	km_stage(out->stages, "units");
@@ -174,7 +174,7 @@ static bool anything_travels(const struct build_outcome *out)
 	return false;
 }
 
-static km_error *run_steps(const struct build_job *job, struct build_outcome *out, enum build_result *ret)
+static km_error *run_steps(struct build_job *job, struct build_outcome *out, enum build_result *ret)
 {
 	KM_TRY(step_kernel(job, out));
 	KM_TRY(step_apply(job, out));
@@ -196,7 +196,7 @@ static km_error *run_steps(const struct build_job *job, struct build_outcome *ou
 	return NULL;
 }
 
-enum build_result build_pipeline(const struct build_job *job, struct build_outcome *out)
+enum build_result build_pipeline(struct build_job *job, struct build_outcome *out)
 {
 	enum build_result result = BUILD_ERROR;
 	struct rusage usage;
