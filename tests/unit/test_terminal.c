@@ -14,6 +14,7 @@ static char *shown_by(void (*work)(void), unsigned short columns)
 	struct winsize size = {.ws_row = 24, .ws_col = columns};
 	struct termios raw;
 	char *text = km_calloc(1, 8192);
+	size_t got = 0;
 	ssize_t n;
 
 	assert_true(master >= 0 && !grantpt(master) && !unlockpt(master));
@@ -27,13 +28,13 @@ static char *shown_by(void (*work)(void), unsigned short columns)
 	dup2(slave, STDERR_FILENO);
 	work();
 	fflush(stderr);
-	fcntl(master, F_SETFL, O_NONBLOCK);
-	n = read(master, text, 8191);
 	dup2(saved, STDERR_FILENO);
 	close(saved);
 	close(slave);
+	/* The kernel hands over what was written some time later: all of it is here when the other end's close is (EIO). */
+	while ((n = read(master, text + got, 8191 - got)) > 0)
+		got += (size_t)n;
 	close(master);
-	text[n > 0 ? n : 0] = 0;
 	return text;
 }
 
