@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * internal.h - what the files of kmend.ko share, from the bottom up: compat, arch, symbols, stack, tasks, redirect, transition and its
+ * modes, objects, patch, state, sysfs, main. A file uses only what stands above it, but for the hooks at the end.
+ *
+ * Locks, outer to inner:
+ *   km_mutex		all patches, objects, functions, sites and the transition's life; never held while waiting for tasks
+ *   (the kernel's)	text_mutex, ftrace's locks, tasklist_lock, a task's pi_lock and its run queue's lock
+ *   km_tasks_lock	raw; the target and the switched bits of a transition. Taken under run queue locks: nothing is woken,
+ *			printed or allocated below it.
+ */
+#ifndef KMEND_INTERNAL_H
+#define KMEND_INTERNAL_H
+
+#define pr_fmt(fmt) "kmend: " fmt
+
+#include <linux/ftrace.h>
+#include <linux/kobject.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "kmend.h"
+
+struct km_patch;
+struct km_object;
+struct km_site;
+
+extern struct mutex km_mutex;
+
+/* ---- test.c: failures on demand, only with KMEND_TEST=1 at compile time (module parameters fail_at, unsafe_flip) --------------- */
+#ifdef KMEND_TEST
+bool km_fails(const char *step); /* true when fail_at names the step; it then forgets it */
+extern bool km_unsafe_flip;	 /* transitions end at once, whatever tasks are doing: an oracle must see it */
+#else
+static inline bool km_fails(const char *step) { return false; }
+#define km_unsafe_flip false
+#endif
+
+/* ---- compat/kernel.c: what the kernel does not export, found once at load --------------------------------------------------------- */
+struct km_kernel {
+	rwlock_t *tasklist_lock;
+	int (*task_call_func)(struct task_struct *, int (*)(struct task_struct *, void *), void *);
+	int (*arch_stack_walk_reliable)(bool (*)(void *, unsigned long), void *, struct task_struct *);
+	struct callback_head *(*task_work_cancel_match)(struct task_struct *, bool (*)(struct callback_head *, void *), void *);
+	struct task_struct *(*idle_task)(int cpu);
+	int (*schedule_on_each_cpu)(void (*)(struct work_struct *));
+	void (*put_task_stack)(struct task_struct *);
+	struct module *(*find_module)(const char *);
+	unsigned long (*ftrace_location)(unsigned long);
+	int (*lookup_symbol_size)(unsigned long addr, unsigned long *size, unsigned long *offset); /* kallsyms_lookup_size_offset */
+	void *(*text_poke_copy)(void *, const void *, size_t);
+	void *each_symbol, *each_module_symbol; /* kallsyms_on_each_symbol(), module_kallsyms_on_each_symbol() */
+	const void *notes, *notes_end;		/* of vmlinux */
+};
+extern struct km_kernel km_kernel;
+/* Finds them. -EOPNOTSUPP, with the names in the log, when one is missing that nothing works without; others stay NULL and their
+ * feature off (text_poke_copy: no direct calls). */
+int km_kernel_init(void);
+
+/* Sets the address where a redirected call goes on. */
+static __always_inline void km_set_ip(struct ftrace_regs *fregs, unsigned long ip);
+/* Direct calls of a whole ftrace_ops; 6.4 renamed them. */
+int km_register_direct(struct ftrace_ops *ops, unsigned long addr);
+int km_unregister_direct(struct ftrace_ops *ops, unsigned long addr);
+bool km_has_direct(void);
+#include "compat/compat.h"
+
+/* ---- symbols.c -------------------------------------------------------------------------------------------------------------------- */
+struct km_symbol { /* a question, and its answer */
+	const char *object; /* NULL: vmlinux */
+	const char *name;
+	unsigned long sympos;
+	unsigned long addr; /* out */
+};
+/* Finds all of them in one pass over each object. -ENOENT absent (or fewer than sympos), -EINVAL several and sympos 0; the first bad one
+ * is told in the log. Modules that are not loaded are -ENOENT: ask for loaded ones only. */
+int km_symbols_find(struct km_symbol *symbols, size_t n);
+/* Compares the hex build-id with that of the running vmlinux: 0 or -ENOEXEC, told in the log. NULL is 0. */
+int km_build_id_check(const char *patch, const char *hex);
+/* Hashes size bytes at addr, the masks as zero, and compares: 0, -EILSEQ (told), -EINVAL (masks out of order or range). */
+int km_expect_check(const char *patch, const char *func, unsigned long addr, unsigned long size, const struct kmend_expect *e);
+
+/* ---- reloc.c + arch/ -------------------------------------------------------------------------------------------------------------- */
+/* Writes (or, for 0, clears) the relocations of one object of a patch; all are checked before the first is written. -EINVAL type or
+ * place, -EEXIST place not zero, -ERANGE does not reach, and what km_symbols_find says. */
+int km_relocs_apply(const char *patch, const struct kmend_object *obj);
+void km_relocs_clear(const struct kmend_object *obj);
+/* arch: bytes of the field and its value; -EINVAL unknown type, -ERANGE overflow. */
+int km_arch_reloc(const struct kmend_reloc *r, unsigned long target, u64 *value, size_t *size);
+/* arch: writes into text or read-only data of a module, all CPUs see it afterwards. */
+void km_arch_write(void *place, const void *bytes, size_t n);
+/* arch: a stub that drops the return address of the fentry call and jumps to target. A handle, or -ENOSPC (all in use), -ERANGE,
+ * -EOPNOTSUPP. */
+int km_arch_stub_get(unsigned long target);
+/* Gives it back; nobody may be in it any more. */
+void km_arch_stub_put(int stub);
+unsigned long km_arch_stub_addr(int stub);
+#define KM_STUB_SIZE 16
+
+/* ---- stack.c ---------------------------------------------------------------------------------------------------------------------- */
+struct km_range {
+	unsigned long start, end; /* end is not inside */
+};
+struct km_ranges { /* sorted by start, not overlapping; built once per direction of a transition */
+	size_t n;
+	struct km_range at[];
+};
+/* Adds to an array under construction is the builder's; this sorts and merges. */
+void km_ranges_sort(struct km_ranges *r);
+bool km_ranges_hit(const struct km_ranges *r, unsigned long addr);
+
+enum km_stack {
+	KM_STACK_CLEAR,	     /* reliable, nothing hit */
+	KM_STACK_HIT,	     /* at: the address */
+	KM_STACK_UNRELIABLE, /* counts as hit */
+};
+/* Walks the whole stack of a task that is current or cannot run meanwhile. No locks, no allocation; any context, NMI too. */
+enum km_stack km_stack_check(struct task_struct *task, const struct km_ranges *avoid, unsigned long *at);
+
+/* ---- tasks.c: who has switched ---------------------------------------------------------------------------------------------------- */
+/*
+ * A transition knows every task that lived when it began, in a table that is never changed afterwards but for each task's bit `uses_new`.
+ * A task that was born later is not in it: it has an empty stack, so it starts on the target's side. See docs/consistency.md.
+ */
+struct km_entry {
+	struct task_struct *task; /* referenced; NULL: empty slot */
+	struct callback_head work;
+	struct km_tasks *tasks;
+	unsigned long blocked_at; /* the last address that hit; 0: unknown, or unreliable */
+	u8 uses_new;
+	u8 work_state;
+};
+struct km_tasks;
+extern struct km_tasks __rcu *km_tasks; /* NULL: no transition, everybody uses `to` */
+/* Whether current uses the new side. Called by the redirect handler and nobody else; NMI-safe. */
+bool notrace km_task_uses_new(const struct km_tasks *tasks);
+
+/* ---- redirect.c: sites ------------------------------------------------------------------------------------------------------------ */
+enum km_how {
+	KM_HOW_NONE,	/* the original runs, nothing is hooked */
+	KM_HOW_HANDLER, /* ftrace handler: from or to, by task */
+	KM_HOW_DIRECT,	/* a stub straight to `to` */
+};
+/*
+ * One function of the kernel that some patch changes. `from` and `to` are the addresses that a task uses before and after it has switched;
+ * 0 is the original. Outside a transition both are the same.
+ */
+struct km_site {
+	unsigned long func; /* the original's address as a symbol has it */
+	unsigned long size;
+	unsigned long ip;   /* of its fentry call, from ftrace_location() */
+	unsigned long from, to;
+	struct list_head versions;   /* km_func.version: newest first. patch.c's */
+	struct list_head node;	     /* in km_sites */
+	struct list_head transition; /* in km_transition.sites; empty when it has no part in it */
+	enum km_how how;
+	int why_handler; /* the error that direct calls gave: -EBUSY another tracer's, -ENOSPC … 0: not tried or not needed */
+	struct km_hook *hook;
+	struct ftrace_ops direct;
+	int stub; /* -1: none */
+};
+extern struct list_head km_sites;
+/* The site of that function, made when it is new. -EINVAL without fentry; -ENOMEM. */
+int km_site_get(unsigned long func, unsigned long size, struct km_site **ret);
+/* Drops it when it has no versions and no hook left. */
+void km_site_put(struct km_site *site);
+/* Puts all sites of the list (by .transition) under the handler, with from == to as they are now. All or, with an error, none:
+ * -EBUSY when another user of ftrace changes the same function (name is told in the log). */
+int km_redirect_prepare(struct list_head *sites);
+/* After a transition, from == to at each site of the list: drops the handler where the original is back, changes to direct calls where the
+ * kernel offers them and nobody else needs the place. Waits until nobody is in a trampoline or stub that was dropped. Never fails. */
+void km_redirect_settle(struct list_head *sites);
+/* Tells handlers on all CPUs apart from what comes next: waits until each has left the handler. */
+void km_redirect_sync(void);
+/* Off: stay with (or go back to) the handler everywhere, which leaves the place for BPF trampolines. Module parameter `direct`. */
+extern bool km_direct;
+/* Removes the site's redirection at once: its module goes, or is not live yet. */
+void km_redirect_remove(struct list_head *sites);
+void km_redirect_exit(void);
+
+/* ---- transition.c ------------------------------------------------------------------------------------------------------------------- */
+enum km_phase { KM_PHASE_NONE, KM_PHASE_RUNNING, KM_PHASE_SETTLING };
+struct km_transition {
+	struct km_patch *patch;
+	bool enabling; /* what it began as; `target` tells where it goes now */
+	bool target;   /* true: all tasks shall use `to` */
+	bool forced;
+	enum km_phase phase;
+	const struct km_mode *mode;
+	unsigned long deadline; /* jiffies; 0 none */
+	struct list_head sites;
+	ktime_t began;
+	u64 stop_ns; /* longest time that stop_machine took */
+	unsigned int attempts;
+};
+extern struct km_transition km_transition; /* there is at most one; under km_mutex */
+
+/*
+ * Begins a transition of km_transition.sites (each with its `from` and `to` for tasks before and after; km_redirect_prepare() has been
+ * called by the caller) towards `to`. The first pass is made before it returns. When it is complete km_patch_transition_done() is called, from this call or
+ * later from a work queue, with km_mutex held. 0, -ENOMEM, or with mode stop -EBUSY when the attempts were in vain: nothing has
+ * switched then and the sites are as before.
+ */
+int km_transition_start(struct km_patch *patch, bool enabling, enum kmend_mode mode, unsigned int deadline_ms);
+/* Turns the one under way round; 0, or -EINVAL when there is none, -ENOMEM. */
+int km_transition_reverse(void);
+/* Ends it at once, consistent or not. */
+void km_transition_force(void);
+/* Waits until nothing settles any more; km_mutex is dropped meanwhile and taken again. */
+void km_transition_wait_settled(void);
+/* While a transition runs a site joins or leaves it (its module comes or goes): under km_mutex, after from/to were set. */
+void km_transition_site_added(struct km_site *site);
+void km_transition_site_removed(struct km_site *site);
+
+struct km_blocker {
+	pid_t pid, tgid;
+	char comm[TASK_COMM_LEN];
+	unsigned long at; /* address of the function that holds it; 0 unknown */
+	bool running, unreliable;
+};
+/* Up to n of the tasks that have not switched; returns how many there are in all. */
+size_t km_transition_blockers(struct km_blocker *list, size_t n);
+/* The state of one task for tools: -1 no transition, 0 old, 1 new. */
+int km_transition_task_state(pid_t pid);
+
+struct km_mode {
+	const char *name; /* as in sysfs and on the command line */
+	enum kmend_mode id;
+	bool stops;	/* only by stop_machine, in the caller's context, bounded attempts */
+	bool sleepers;	/* stacks of sleeping user tasks are looked at from outside */
+	bool in_kernel; /* a user task may switch inside the kernel, when its own stack is clear */
+	/* Called by the transition's own worker when `delay` has passed without completion; returns the next delay in jiffies, 0: never
+	 * again. step counts from 0. */
+	unsigned long (*tick)(struct km_transition *t, unsigned int step);
+};
+extern const struct km_mode km_mode_stop, km_mode_lazy, km_mode_hybrid, km_mode_deadline;
+extern const struct km_mode *const km_modes[]; /* by enum kmend_mode, [0] is NULL */
+/* The mode of that name, or NULL. */
+const struct km_mode *km_mode_find(const char *name);
+/* The operator's default: module parameters mode, deadline_ms, stop_attempts. */
+extern enum kmend_mode km_default_mode;
+extern unsigned int km_default_deadline_ms, km_stop_attempts;
+int km_transition_init(void);
+void km_transition_exit(void); /* after wait_settled; no patch is left */
+
+/* ---- patch.c, object.c -------------------------------------------------------------------------------------------------------------- */
+struct km_func {
+	struct kobject kobj;
+	struct kmend_func *api;
+	struct km_object *object;
+	struct km_site *site;	  /* NULL while the object is not loaded */
+	struct list_head node;	  /* in km_object.funcs */
+	struct list_head version; /* in km_site.versions */
+	unsigned long new_size;
+};
+struct km_object {
+	struct kobject kobj;
+	struct kmend_object *api;
+	struct km_patch *patch;
+	struct list_head funcs;
+	struct list_head node; /* in km_patch.objects */
+	bool patched;	       /* its functions are in force, or becoming so */
+};
+struct km_patch {
+	struct kobject kobj;
+	struct kmend_patch *api;
+	struct list_head objects;
+	struct list_head node; /* in km_patches, oldest first */
+	bool enabled, forced, replaced;
+	enum kmend_mode mode; /* operator's choice for the next transition, DEFAULT: the patch's own */
+	unsigned int deadline_ms;
+	/* of its last transition, for sysfs */
+	u64 transition_ns, stop_ns;
+	int last_error; /* why the last one did not get there: 0, -EBUSY blocked, -ETIME deadline */
+	struct work_struct free_work;
+};
+extern struct list_head km_patches;
+/* Takes a patch back, or (while its transition runs) turns it round; true enables. -EBUSY another's transition, or a newer patch
+ * covers one of its functions; -EINVAL already so. Under km_mutex. */
+int km_patch_set_enabled(struct km_patch *patch, bool enable);
+/* From transition.c, under km_mutex: all tasks are at `reached` (true: the new side). Sets from = to at the sites and finishes: callbacks,
+ * lists, log. */
+void km_patch_transition_done(struct km_patch *patch, bool reached);
+/* From transition.c, after settling, under km_mutex: nobody is in the old side any more; gives up what was kept for it. */
+void km_patch_settled(struct km_patch *patch, bool reached);
+const char *km_object_name(const struct km_object *obj); /* "vmlinux" or the module */
+int km_objects_init(void); /* the module notifier */
+void km_objects_exit(void);
+
+/* ---- state.c, shadow.c -------------------------------------------------------------------------------------------------------------- */
+/* Whether all states of the enabled patches allow this one: -EINVAL, told in the log. */
+int km_states_check(const struct kmend_patch *patch);
+void km_shadow_exit(void);
+
+/* ---- sysfs.c: see include/uapi/kmend.h ---------------------------------------------------------------------------------------------- */
+int km_sysfs_init(void);
+void km_sysfs_exit(void);
+int km_sysfs_add_patch(struct km_patch *patch); /* with its objects and functions; -EEXIST */
+void km_sysfs_remove_patch(struct km_patch *patch);
+void km_sysfs_event(struct km_patch *patch, const char *what); /* uevent CHANGE with KMEND_EVENT=what */
+
+#endif
