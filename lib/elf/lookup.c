@@ -157,7 +157,7 @@ static unsigned immediate(uint8_t opcode, uint8_t modrm, bool two_byte, bool wor
 
 static uint8_t byte_before(const struct km_sec *sec, uint64_t offset, unsigned distance)
 {
-	return offset >= distance ? sec->data[offset - distance] : 0;
+	return offset >= distance && offset - distance < sec->size ? sec->data[offset - distance] : 0;
 }
 
 /* Can 0x0f, opcode, modrm be one instruction with a memory operand? If not, the 0x0f ends the instruction before. */

@@ -132,6 +132,9 @@ static km_error *check_bounds(const struct reader *r, size_t i)
 				  (ull)sh->sh_offset);
 	if (sh->sh_addralign & (sh->sh_addralign - 1))
 		return km_bad_sec(r, i, "the alignment 0x%llx is not a power of two", (ull)sh->sh_addralign);
+	/* The ABI forbids it, and the offsets of its relocations and symbols would not count in the bytes at hand. */
+	if ((sh->sh_flags & SHF_COMPRESSED) && (sh->sh_flags & (SHF_ALLOC | SHF_EXECINSTR)))
+		return km_bad_sec(r, i, "compressed, and to be loaded or run");
 	return NULL;
 }
 

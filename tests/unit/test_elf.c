@@ -212,6 +212,8 @@ static const struct corruption corruptions[] = {
 	SET(sh[SHSTRTAB].sh_size, 129, "its bytes overlap the file's headers"),
 	SET(sh[DATA].sh_offset, offsetof(struct file, text), "its bytes overlap those of section 1"),
 	SET(sh[TEXT].sh_addralign, 3, "alignment 0x3 is not a power of two"),
+	SET(sh[TEXT].sh_flags, SHF_COMPRESSED | SHF_ALLOC, "compressed, and to be loaded or run"),
+	SET(sh[TEXT].sh_flags, SHF_COMPRESSED | SHF_EXECINSTR, "compressed, and to be loaded or run"),
 	SET(sh[DATA].sh_link, N_SECS, "it links to section 12 of 12"),
 	SET(sh[SHSTRTAB].sh_size, 0, "lies past the string table"),
 	SET(shstrtab[127], 'x', "does not end with a NUL"),
