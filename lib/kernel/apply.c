@@ -195,8 +195,6 @@ static km_error *apply_file(km_work *w, const char *patch, struct file_diff *d)
 	const char *path;
 	char *text = NULL;
 
-	if (!d->old_path && !d->new_path)
-		return km_error_new(KM_INPUT, "line %u: a file without a name", d->line);
 	if (d->old_path)
 		KM_TRY(check_path(d->old_path));
 	if (d->new_path)

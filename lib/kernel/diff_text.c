@@ -54,21 +54,22 @@ static char *header_path(const char *at)
 	return km_strndup(at, (size_t)(end - at));
 }
 
+/* Does the header have one of its four forms, up to the second @@? A count that is left out is 1. */
 static bool hunk_counts(const char *at, unsigned *old_n, unsigned *new_n)
 {
 	unsigned a, b;
+	int end = 0;
 
-	*old_n = *new_n = 1;
-	if (sscanf(at, "@@ -%u,%u +%u,%u @@", &a, old_n, &b, new_n) == 4)
+	if (sscanf(at, "@@ -%u,%u +%u,%u @@%n", &a, old_n, &b, new_n, &end) == 4 && end)
 		return true;
-	*old_n = *new_n = 1;
-	if (sscanf(at, "@@ -%u +%u,%u @@", &a, &b, new_n) == 3)
+	*old_n = 1;
+	if (sscanf(at, "@@ -%u +%u,%u @@%n", &a, &b, new_n, &end) == 3 && end)
 		return true;
-	*old_n = *new_n = 1;
-	if (sscanf(at, "@@ -%u,%u +%u @@", &a, old_n, &b) == 3)
+	*new_n = 1;
+	if (sscanf(at, "@@ -%u,%u +%u @@%n", &a, old_n, &b, &end) == 3 && end)
 		return true;
-	*old_n = *new_n = 1;
-	return sscanf(at, "@@ -%u +%u @@", &a, &b) == 2;
+	*old_n = 1;
+	return sscanf(at, "@@ -%u +%u @@%n", &a, &b, &end) == 2 && end;
 }
 
 /* One hunk, the header included: "@@ -1,2 +1,3 @@" without the function's name behind it. */
@@ -177,6 +178,8 @@ static km_error *read_file(struct reader *r)
 	forget_header(r);
 	while (!err && km_starts(r->at, "@@ -"))
 		err = read_hunk(r, &text);
+	if (!err && !d.old_path && !d.new_path)
+		err = km_error_new(KM_INPUT, "line %u: a file without a name", d.line);
 	d.text = text.at ? text.at : km_strdup("");
 	km_vec_push(r->out, d);
 	return err;

@@ -234,14 +234,14 @@ char *lines_insert(const char *new_text, const struct hunk *hunks, size_t n);
 
 /* ---- diff_text.c: unified diffs ---- */
 struct file_diff {
-	char *old_path, *new_path; /* without a/ and b/; NULL: /dev/null */
+	char *old_path, *new_path; /* without a/ and b/; NULL: /dev/null, never both */
 	char *text;		   /* "@@" hunks alone */
 	unsigned line;		   /* of its first hunk in the patch file */
 	bool rename, binary;
 };
 typedef km_vec(struct file_diff) file_diff_list;
-/* Cuts a patch file's text into its files, hunks made uniform. KM_INPUT with the line when a hunk is damaged, or
- * when there is none. */
+/* Cuts a patch file's text into its files, hunks made uniform. KM_INPUT with the line when a hunk is damaged or
+ * /dev/null stands on both sides, or when there is no hunk. */
 KM_CHECKED km_error *diff_parse(const char *text, file_diff_list *ret);
 /* Frees the texts; *l is empty. */
 void file_diff_list_free(file_diff_list *l);

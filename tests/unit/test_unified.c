@@ -57,6 +57,9 @@ static void damaged_diffs_are_named(void **state)
 		{"", "no unified diff"},
 		{"--- a/x.c\n+++ b/x.c\n@@ -1,5 +1,5 @@\n a\n-b\n+c\n", "shorter than its header says"},
 		{"--- a/x.c\n+++ b/x.c\n@@ -1,2 +1,2\n a\n", "header is damaged"},
+		{"--- a/x.c\n+++ b/x.c\n@@ -1 +1x @@\n-a\n+b\n", "header is damaged"},
+		{"--- a/x.c\n+++ b/x.c\n@@ -1,1 +1,1; @@\n-a\n+b\n", "header is damaged"},
+		{"--- /dev/null\n+++ /dev/null\n@@ -0,0 +1 @@\n+a\n", "line 3: a file without a name"},
 		{"diff --git a/x b/x\nGIT binary patch\n", "binary"},
 	};
 
