@@ -276,7 +276,7 @@ static void test_rel_target(void **state)
 		{p.text, {20, R_X86_64_32S, 12, p.data->secsym}, p.object, 4},
 		{p.text, {0, R_X86_64_PC32, 4, p.data->secsym}, p.object, 0},
 		{p.text, {0, R_X86_64_PLT32, -4, p.text->secsym}, p.f, 0},
-		{p.text, {p.text->size + 64, R_X86_64_PLT32, -4, p.text->secsym}, p.f, 0},
+		{p.text, {1ULL << 50, R_X86_64_PLT32, -4, p.text->secsym}, p.f, 0},
 		{p.text, {UINT64_MAX, R_X86_64_PLT32, -4, p.text->secsym}, p.f, 0},
 		{p.data, {0, R_X86_64_PC32, 16, p.text->secsym}, p.g, 0},
 		{p.data, {0, R_X86_64_64, 40, p.text->secsym}, p.g, 24},
