@@ -48,6 +48,8 @@ struct km_kernel {
 	int (*schedule_on_each_cpu)(void (*)(struct work_struct *));
 	void (*put_task_stack)(struct task_struct *);
 	struct module *(*find_module)(const char *);
+	struct module *(*module_text_address)(unsigned long);
+	int (*wake_up_state)(struct task_struct *, unsigned int);
 	unsigned long (*ftrace_location)(unsigned long);
 	int (*lookup_symbol_size)(unsigned long addr, unsigned long *size, unsigned long *offset); /* kallsyms_lookup_size_offset */
 	void *(*text_poke_copy)(void *, const void *, size_t);
@@ -73,6 +75,7 @@ struct km_symbol { /* a question, and its answer */
 	const char *name;
 	unsigned long sympos;
 	unsigned long addr; /* out */
+	unsigned long cold, cold_size; /* out: its "<name>.cold" part; 0: none */
 };
 /* Finds all of them in one pass over each object. -ENOENT absent (or fewer than sympos), -EINVAL several and sympos 0; the first bad one
  * is told in the log. Modules that are not loaded are -ENOENT: ask for loaded ones only. */
@@ -124,18 +127,36 @@ enum km_stack km_stack_check(struct task_struct *task, const struct km_ranges *a
  * A transition knows every task that lived when it began, in a table that is never changed afterwards but for each task's bit `uses_new`.
  * A task that was born later is not in it: it has an empty stack, so it starts on the target's side. See docs/consistency.md.
  */
-struct km_entry {
-	struct task_struct *task; /* referenced; NULL: empty slot */
-	struct callback_head work;
-	struct km_tasks *tasks;
-	unsigned long blocked_at; /* the last address that hit; 0: unknown, or unreliable */
-	u8 uses_new;
-	u8 work_state;
-};
 struct km_tasks;
 extern struct km_tasks __rcu *km_tasks; /* NULL: no transition, everybody uses `to` */
 /* Whether current uses the new side. Called by the redirect handler and nobody else; NMI-safe. */
 bool notrace km_task_uses_new(const struct km_tasks *tasks);
+
+/* Publishes a table that puts every task on one side: before the first task switches, and when a stop has shown that all can. Tables
+ * stay behind each other until km_tasks_end(). */
+int km_tasks_all(bool side);
+/* Publishes a table of all tasks, each on the side where it is, towards `target`; tasks born from now on start there. `avoid` says what a
+ * stack must not hold when its task switches; it is the table's from now on. -ENOMEM: nothing has changed, avoid is still the caller's. */
+int km_tasks_towards(bool target, struct km_ranges *avoid, const struct km_mode *mode);
+/* One look at all tasks that have not switched: those that run, by a call on their CPU, and those that sleep where the mode allows it. */
+void km_tasks_pass(void);
+/* From now on tasks switch by themselves as they leave a CPU, or go to user space. */
+int km_tasks_watch(void);
+/* Wakes those that sleep on and on, so that they pass the border; their system calls are restarted. */
+void km_tasks_nudge(void);
+/* How many have not switched; 0 without a table. */
+size_t km_tasks_left(void);
+/* With all CPUs stopped looks at every task that is not at target; when none stays inside `avoid`, all switch at once. Returns how many are
+ * inside, or an error. *ns is the time that it took. Works with or without a table of all tasks. */
+int km_tasks_stop(bool target, const struct km_ranges *avoid, u64 *ns);
+/* Those that have not switched, or that the last stop found: see km_transition_blockers(). */
+struct km_blocker;
+size_t km_tasks_blockers(struct km_blocker *list, size_t n);
+/* Ends the watching, so that `done` is not called any more, and takes the tables out of use; free() them after nobody can see them. */
+void km_tasks_unwatch(void);
+void km_tasks_end(void);
+int km_tasks_init(void (*done)(void)); /* done: in interrupt context, when the last one has switched */
+void km_tasks_exit(void);
 
 /* ---- redirect.c: sites ------------------------------------------------------------------------------------------------------------ */
 enum km_how {
@@ -151,7 +172,9 @@ struct km_site {
 	unsigned long func; /* the original's address as a symbol has it */
 	unsigned long size;
 	unsigned long ip;   /* of its fentry call, from ftrace_location() */
+	unsigned long cold, cold_size; /* "<name>.cold": who is in it is in the function */
 	unsigned long from, to;
+	unsigned long next; /* what `to` becomes with the transition that is being made; patch.c's */
 	struct list_head versions;   /* km_func.version: newest first. patch.c's */
 	struct list_head node;	     /* in km_sites */
 	struct list_head transition; /* in km_transition.sites; empty when it has no part in it */
@@ -198,8 +221,7 @@ struct km_transition {
 extern struct km_transition km_transition; /* there is at most one; under km_mutex */
 
 /*
- * Begins a transition of km_transition.sites (each with its `from` and `to` for tasks before and after; km_redirect_prepare() has been
- * called by the caller) towards `to`. The first pass is made before it returns. When it is complete km_patch_transition_done() is called, from this call or
+ * Begins a transition of km_transition.sites, each to its `next`; km_redirect_prepare() has been called by the caller. The first pass is made before it returns. When it is complete km_patch_transition_done() is called, from this call or
  * later from a work queue, with km_mutex held. 0, -ENOMEM, or with mode stop -EBUSY when the attempts were in vain: nothing has
  * switched then and the sites are as before.
  */
@@ -222,8 +244,6 @@ struct km_blocker {
 };
 /* Up to n of the tasks that have not switched; returns how many there are in all. */
 size_t km_transition_blockers(struct km_blocker *list, size_t n);
-/* The state of one task for tools: -1 no transition, 0 old, 1 new. */
-int km_transition_task_state(pid_t pid);
 
 struct km_mode {
 	const char *name; /* as in sysfs and on the command line */
@@ -280,8 +300,7 @@ extern struct list_head km_patches;
 /* Takes a patch back, or (while its transition runs) turns it round; true enables. -EBUSY another's transition, or a newer patch
  * covers one of its functions; -EINVAL already so. Under km_mutex. */
 int km_patch_set_enabled(struct km_patch *patch, bool enable);
-/* From transition.c, under km_mutex: all tasks are at `reached` (true: the new side). Sets from = to at the sites and finishes: callbacks,
- * lists, log. */
+/* From transition.c, under km_mutex: all tasks are at `reached` (true: the new side). Callbacks, lists, log; from and to stay as they are. */
 void km_patch_transition_done(struct km_patch *patch, bool reached);
 /* From transition.c, after settling, under km_mutex: nobody is in the old side any more; gives up what was kept for it. */
 void km_patch_settled(struct km_patch *patch, bool reached);
