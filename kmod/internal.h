@@ -12,6 +12,7 @@
 #ifndef KMEND_INTERNAL_H
 #define KMEND_INTERNAL_H
 
+#undef pr_fmt
 #define pr_fmt(fmt) "kmend: " fmt
 
 #include <linux/ftrace.h>
@@ -26,6 +27,7 @@
 struct km_patch;
 struct km_object;
 struct km_site;
+struct km_mode;
 
 extern struct mutex km_mutex;
 
@@ -201,6 +203,8 @@ void km_redirect_sync(void);
 extern bool km_direct;
 /* Removes the site's redirection at once: its module goes, or is not live yet. */
 void km_redirect_remove(struct list_head *sites);
+/* Tries again to give direct calls to sites that had to stay with the handler. */
+void km_redirect_retry(void);
 void km_redirect_exit(void);
 
 /* ---- transition.c ------------------------------------------------------------------------------------------------------------------- */
@@ -212,7 +216,9 @@ struct km_transition {
 	bool forced;
 	enum km_phase phase;
 	const struct km_mode *mode;
-	unsigned long deadline; /* jiffies; 0 none */
+	unsigned int deadline_ms; /* from the beginning; 0 none */
+	unsigned int nudges;	  /* so far */
+	bool late;
 	struct list_head sites;
 	ktime_t began;
 	u64 stop_ns; /* longest time that stop_machine took */
@@ -235,6 +241,15 @@ void km_transition_wait_settled(void);
 /* While a transition runs a site joins or leaves it (its module comes or goes): under km_mutex, after from/to were set. */
 void km_transition_site_added(struct km_site *site);
 void km_transition_site_removed(struct km_site *site);
+/* After the last site_added of a module and before anybody can enter it: stacks are looked at for the new sites as well. -ENOMEM. */
+int km_transition_refresh(void);
+
+/* For the modes. Milliseconds since it began; wakes who sleeps; one stop (0: it is over, else who is inside, or an error); the log says
+ * who is left. */
+unsigned int km_transition_elapsed(void);
+void km_transition_nudge(void);
+int km_transition_stop_attempt(void);
+void km_transition_name_blockers(void);
 
 struct km_blocker {
 	pid_t pid, tgid;
@@ -251,15 +266,15 @@ struct km_mode {
 	bool stops;	/* only by stop_machine, in the caller's context, bounded attempts */
 	bool sleepers;	/* stacks of sleeping user tasks are looked at from outside */
 	bool in_kernel; /* a user task may switch inside the kernel, when its own stack is clear */
-	/* Called by the transition's own worker when `delay` has passed without completion; returns the next delay in jiffies, 0: never
-	 * again. step counts from 0. */
-	unsigned long (*tick)(struct km_transition *t, unsigned int step);
+	/* Called now and then while tasks are left, under km_mutex; returns the delay to the next call in jiffies, 0 for the usual one.
+	 * May be NULL. */
+	unsigned long (*tick)(struct km_transition *t);
 };
 extern const struct km_mode km_mode_stop, km_mode_lazy, km_mode_hybrid, km_mode_deadline;
 extern const struct km_mode *const km_modes[]; /* by enum kmend_mode, [0] is NULL */
 /* The mode of that name, or NULL. */
 const struct km_mode *km_mode_find(const char *name);
-/* The operator's default: module parameters mode, deadline_ms, stop_attempts. */
+/* The operator's default: module parameters mode, deadline_ms, stop_attempts (of one transition in mode stop). */
 extern enum kmend_mode km_default_mode;
 extern unsigned int km_default_deadline_ms, km_stop_attempts;
 int km_transition_init(void);
