@@ -317,7 +317,8 @@ extern struct list_head km_patches;
 int km_patch_set_enabled(struct km_patch *patch, bool enable);
 /* From transition.c, under km_mutex: all tasks are at `reached` (true: the new side). Callbacks, lists, log; from and to stay as they are. */
 void km_patch_transition_done(struct km_patch *patch, bool reached);
-/* From transition.c, after settling, under km_mutex: nobody is in the old side any more; gives up what was kept for it. */
+/* From transition.c, after settling, under km_mutex: nobody is in the old side any more; gives up what was kept for it, and empties
+ * km_transition.sites. */
 void km_patch_settled(struct km_patch *patch, bool reached);
 const char *km_object_name(const struct km_object *obj); /* "vmlinux" or the module */
 int km_objects_init(void); /* the module notifier */

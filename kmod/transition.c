@@ -189,8 +189,6 @@ static void collapse_sites(void)
 static void run_settle(struct work_struct *work)
 {
 	struct km_transition *t = &km_transition;
-	struct km_site *site, *next;
-	LIST_HEAD(sites);
 
 	km_tasks_unwatch();
 	if (released_could_mix())
@@ -199,10 +197,8 @@ static void run_settle(struct work_struct *work)
 	collapse_sites(); /* everybody reads the one that stays: all tasks have switched */
 	km_tasks_end();
 	km_redirect_settle(&t->sites);
-	list_for_each_entry_safe(site, next, &t->sites, transition)
-		list_del_init(&site->transition);
 	t->phase = KM_PHASE_NONE;
-	km_patch_settled(t->patch, reached);
+	km_patch_settled(t->patch, reached); /* empties the list of sites */
 	t->patch = NULL;
 	mutex_unlock(&km_mutex);
 }
@@ -389,7 +385,6 @@ int km_transition_start(struct km_patch *patch, bool enabling, enum kmend_mode m
 	t->nudges = 0;
 	t->late = false;
 	patch->last_error = 0;
-	pr_debug("'%s': initializing %s transition\n", patch_name(), word(enabling));
 	err = open_sites();
 	if (err)
 		goto fail;
