@@ -312,16 +312,49 @@ struct km_patch {
 	struct work_struct free_work;
 };
 extern struct list_head km_patches;
+/* The change that is being made to the stack of patches: from before the first callback until the last task has switched, which is longer
+ * than km_transition.phase is RUNNING. patch is NULL in between. */
+struct km_change {
+	struct km_patch *patch;
+	bool enabling;
+};
+extern struct km_change km_change;
 /* Takes a patch back, or (while its transition runs) turns it round; true enables. -EBUSY another's transition, or a newer patch
  * covers one of its functions; -EINVAL already so. Under km_mutex. */
 int km_patch_set_enabled(struct km_patch *patch, bool enable);
+/* Whether it is enabled, or on the way there. No lock: may be late by a moment. */
+bool km_patch_is_enabled(const struct km_patch *patch);
 /* From transition.c, under km_mutex: all tasks are at `reached` (true: the new side). Callbacks, lists, log; from and to stay as they are. */
 void km_patch_transition_done(struct km_patch *patch, bool reached);
-/* From transition.c, after settling, under km_mutex: nobody is in the old side any more; gives up what was kept for it, and empties
- * km_transition.sites. */
+/* From transition.c, after settling, under km_mutex: nobody is in the old side any more; gives up what was kept for it. */
 void km_patch_settled(struct km_patch *patch, bool reached);
+int km_patches_init(void); /* the queue where patches are freed */
+void km_patches_exit(void);
+static inline const char *km_patch_name(const struct km_patch *patch) { return patch->api->mod->name; }
+
+/* Sets api->mod when the module is there; -EBUSY while it is on its way out. */
+int km_object_find_module(struct km_object *obj);
+/* vmlinux, or a module that is loaded. */
+bool km_object_loaded(const struct km_object *obj);
+/* Relocations, addresses, checks and sites of all loaded objects of a patch, or of that one; each site gets the patch's version as its
+ * newest. All or nothing. */
+int km_objects_resolve(struct km_patch *patch, struct km_object *only);
+/* The reverse. */
+void km_objects_release(struct km_patch *patch, struct km_object *only);
+/* Takes the object's functions from the versions of their sites. Sites that have none left stay until km_sites_sweep(). */
+void km_object_drop_versions(struct km_object *obj);
+void km_sites_sweep(void);
+/* Where a call goes that is on the old (false) or the new side of km_change; 0: the original. */
+unsigned long km_site_side(const struct km_site *site, bool new_side);
+/* The callbacks, each with its condition. */
+int km_call_pre_patch(struct km_object *obj);
+void km_call_post_patch(struct km_object *obj);
+void km_call_pre_unpatch(struct km_object *obj);
+void km_call_post_unpatch(struct km_object *obj);
+/* The patch whose callback runs, or NULL. */
+extern struct km_patch *km_callback_of;
 const char *km_object_name(const struct km_object *obj); /* "vmlinux" or the module */
-int km_objects_init(void); /* the module notifier */
+int km_objects_init(void); /* the module notifiers */
 void km_objects_exit(void);
 
 /* ---- state.c, shadow.c -------------------------------------------------------------------------------------------------------------- */
@@ -331,8 +364,12 @@ void km_shadow_exit(void);
 
 /* ---- sysfs.c: see include/uapi/kmend.h ---------------------------------------------------------------------------------------------- */
 int km_sysfs_init(void);
-void km_sysfs_exit(void);
-int km_sysfs_add_patch(struct km_patch *patch); /* with its objects and functions; -EEXIST */
+void km_sysfs_exit(void); /* waits until the last patch is freed */
+/* A patch with its objects and functions from api, not visible yet; the operator's choices of mode and deadline are taken over. NULL: no
+ * memory. km_sysfs_remove_patch() frees it. */
+struct km_patch *km_sysfs_create_patch(struct kmend_patch *api, void (*free)(struct work_struct *));
+int km_sysfs_add_patch(struct km_patch *patch); /* makes it visible; an error leaves parts visible */
+/* Makes it invisible, waits until nobody reads or writes its files and frees it. Not under km_mutex. */
 void km_sysfs_remove_patch(struct km_patch *patch);
 void km_sysfs_event(struct km_patch *patch, const char *what); /* uevent CHANGE with KMEND_EVENT=what */
 
