@@ -251,10 +251,20 @@ static void switch_entry(struct km_tasks *t, struct entry *e)
 	raw_spin_unlock_irqrestore(&km_tasks_lock, flags);
 }
 
-/* Kthreads and idle tasks never go to user space: their own stack is all there is to look at, in every mode. */
+#ifndef PF_USER_WORKER
+#define PF_USER_WORKER 0 /* since 6.4; vhost's threads were kthreads before */
+#endif
+
+/* Kthreads, idle tasks and the workers of io_uring and vhost never go to user space: their stack is all there is to look at, in every
+ * mode. */
+static bool has_no_border(const struct task_struct *task)
+{
+	return task->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER);
+}
+
 static bool may_switch_in_kernel(const struct km_tasks *t, const struct task_struct *task)
 {
-	return t->mode->in_kernel || (task->flags & PF_KTHREAD);
+	return t->mode->in_kernel || has_no_border(task);
 }
 
 static bool stack_allows(struct km_tasks *t, struct entry *e)
@@ -341,7 +351,7 @@ static void at_border(struct callback_head *work)
 
 static void work_add(struct entry *e)
 {
-	if (e->task->flags & (PF_KTHREAD | PF_EXITING) || smp_load_acquire(&e->work_state) != WORK_IDLE)
+	if (has_no_border(e->task) || (e->task->flags & PF_EXITING) || smp_load_acquire(&e->work_state) != WORK_IDLE)
 		return;
 	e->work_state = WORK_QUEUED;
 	atomic_inc(&works);
@@ -383,7 +393,7 @@ static void pass_over(struct km_tasks *t, struct entry *e)
 
 	if (idle_may_switch(t, e))
 		switch_entry(t, e);
-	else if (!is_idle_task(e->task) && (t->mode->sleepers || (e->task->flags & PF_KTHREAD)))
+	else if (!is_idle_task(e->task) && (t->mode->sleepers || has_no_border(e->task)))
 		km_kernel.task_call_func(e->task, look_at, &look);
 	if (is_pending(t, e) && watching)
 		work_add(e);
