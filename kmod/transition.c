@@ -434,7 +434,8 @@ void km_transition_force(void)
 		return;
 	}
 	t->forced = true;
-	t->patch->forced = true;
+	if (!goes_up()) /* somebody may be in its code for ever */
+		t->patch->forced = true;
 	complete_transition();
 }
 
