@@ -9,7 +9,7 @@ const struct cmd cmds[] = {
 	{"prepare", "RELEASE", "fetch and prepare a kernel to build for", .program = "kmend-build"},
 	{"kernels", "", "list the kernels that can be built for", .program = "kmend-build"},
 	{"verify", "FILE", "prove a patch in a virtual machine", .program = "kmend-lab"},
-	{"load", "FILE|NAME", "apply a patch to the running kernel", 1, 1, cmd_load_options, cmd_load},
+	{"load", "FILE|NAME [P=V]", "apply a patch to the running kernel", 1, 64, cmd_load_options, cmd_load},
 	{"unload", "NAME", "take a patch back", 1, 1, cmd_unload_options, cmd_unload},
 	{"list", "", "list the patches in the kernel", 0, 0, NULL, cmd_list},
 	{"status", "", "say how this host stands", 0, 0, NULL, cmd_status},
@@ -58,6 +58,7 @@ static json_t *error_json(const char *verb, const km_error *err)
 	json_object_set_new(e, "kind", json_string(kinds[err->code]));
 	json_object_set_new(e, "message", view_text_json(err->message));
 	json_object_set_new(e, "hint", view_text_json(err->hint));
+	json_object_set_new(e, "errno", err->sys ? json_integer(err->sys) : json_null());
 	json_object_set_new(o, "error", e);
 	json_object_set_new(o, "exit_status", json_integer(km_error_exit(err)));
 	json_object_set_new(o, "result", json_string("error"));

@@ -58,15 +58,38 @@ static void say(const struct km_host_change *c, double limit)
 	}
 }
 
+/* As the kernel reads them: separated by blanks, a value that holds one in quotes. */
+static km_error *join_parameters(char **words, int n, char **ret)
+{
+	km_str s = {0};
+
+	for (int i = 0; i < n; i++) {
+		const char *value = strchr(words[i], '=');
+
+		if (!value) {
+			km_str_free(&s);
+			return km_error_hint(km_error_new(KM_USAGE, "'%s' is no PARAMETER=VALUE", words[i]),
+					     "one patch at a time; what follows it are parameters of its module");
+		}
+		km_str_printf(&s, strpbrk(value, " \t") ? "%s%.*s\"%s\"" : "%s%.*s%s", i ? " " : "",
+			      (int)(value + 1 - words[i]), words[i], value + 1);
+	}
+	*ret = s.at;
+	return NULL;
+}
+
 km_error *cmd_load(const struct cmd_args *args, int *status)
 {
 	KM_AUTOHOST km_host *host = NULL;
 	KM_AUTOFREE char *path = NULL;
+	KM_AUTOFREE char *parameters = NULL;
 	struct km_host_spec spec = {0};
 	struct km_host_change change = {0};
 	km_error *err;
 
 	KM_TRY(change_spec(args, &spec));
+	KM_TRY(join_parameters(args->words + 1, args->n - 1, &parameters));
+	spec.parameters = parameters;
 	KM_TRY(cmd_host(&host));
 	KM_TRY(km_host_find_file(host, args->words[0], &path));
 	err = km_host_load(host, path, &spec, &change);

@@ -108,7 +108,8 @@ extern const struct km_backend km_backend_livepatch;
  * The functions return 0 or an errno.
  */
 struct km_door {
-	int (*load)(void *ctx, int fd, const char *path); /* finit_module(2); path is for messages */
+	/* finit_module(2); path is for messages */
+	int (*load)(void *ctx, int fd, const char *path, const char *parameters);
 	int (*remove)(void *ctx, const char *module);     /* delete_module(2), never blocking */
 	int (*write)(void *ctx, const char *path, const char *text); /* one write(2) to a sysfs file */
 	void (*sleep)(void *ctx, double seconds);
@@ -164,6 +165,7 @@ struct km_host_spec {
 	double timeout;     /* seconds for the transition; <= 0: KM_HOST_TIMEOUT */
 	bool no_wait;       /* return when the transition has begun */
 	bool force;         /* at the limit force the transition instead of reverting it */
+	const char *parameters; /* of the module, as on insmod's command line; NULL: none. A module that is in memory keeps its own. */
 	void (*progress)(void *ctx, const struct km_progress *p); /* may be NULL; called about once a second */
 	void (*lock_busy)(void *ctx);     /* may be NULL; called once when another kmend holds the lock */
 	void *ctx;

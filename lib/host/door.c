@@ -12,11 +12,11 @@
 
 #include "internal.h"
 
-static int real_load(void *ctx, int fd, const char *path)
+static int real_load(void *ctx, int fd, const char *path, const char *parameters)
 {
 	(void)ctx;
 	(void)path;
-	return syscall(SYS_finit_module, fd, "", 0) ? errno : 0;
+	return syscall(SYS_finit_module, fd, parameters, 0) ? errno : 0;
 }
 
 static int real_remove(void *ctx, const char *module)
@@ -25,11 +25,12 @@ static int real_remove(void *ctx, const char *module)
 	return syscall(SYS_delete_module, module, O_NONBLOCK) ? errno : 0;
 }
 
-static int no_load(void *ctx, int fd, const char *path)
+static int no_load(void *ctx, int fd, const char *path, const char *parameters)
 {
 	(void)ctx;
 	(void)fd;
 	(void)path;
+	(void)parameters;
 	return ENOSYS;
 }
 

@@ -55,8 +55,8 @@ void record_remove(const km_host *host, const char *name);
 /* ---- module.c --------------------------------------------------------------------------------------------------- */
 /* Whether a module of that name is in the kernel; built-in ones do not count. */
 bool module_loaded(const km_host *host, const char *name);
-/* Loads it, with the kernel's own words in the hint when it does not want it. */
-KM_CHECKED km_error *module_load(km_host *host, const struct patch_file *file, double *seconds);
+/* Loads it with parameters (may be NULL), with the kernel's own words in the hint when it does not want it. */
+KM_CHECKED km_error *module_load(km_host *host, const struct patch_file *file, const char *parameters, double *seconds);
 /* Removes it, waiting some seconds for the last references that the kernel drops after a transition. NULL in *why:
  * gone. */
 void module_remove(km_host *host, const char *name, char **why);

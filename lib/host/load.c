@@ -39,7 +39,7 @@ static km_error *insert(struct change *c, const struct patch_file *file)
 
 	KM_TRY(record_write(c->host, file));
 	km_host_step("load-recorded");
-	err = module_load(c->host, file, &c->out.load);
+	err = module_load(c->host, file, c->spec->parameters, &c->out.load);
 	if (err) {
 		record_remove(c->host, name);
 		return err;

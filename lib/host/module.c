@@ -100,13 +100,13 @@ static km_error *explain(int sys, const char *name, const char *log)
 	return log ? km_error_hint(err, "%s", log) : err;
 }
 
-km_error *module_load(km_host *host, const struct patch_file *file, double *seconds)
+km_error *module_load(km_host *host, const struct patch_file *file, const char *parameters, double *seconds)
 {
 	const struct km_door *door = &host->door;
 	KM_AUTOCLOSE int log = log_open(host);
 	KM_AUTOFREE char *words = NULL;
 	double begin = door->now(door->ctx);
-	int sys = door->load(door->ctx, file->fd, file->path);
+	int sys = door->load(door->ctx, file->fd, file->path, parameters ? parameters : "");
 
 	*seconds = door->now(door->ctx) - begin;
 	if (!sys)

@@ -32,6 +32,8 @@ run "$KMEND_SIM" list --json
 json '[p["state"] for p in j["patches"]] == ["enabled"] * 2 and j["patches"][0]["loaded_by"] == "kmend"' 'list as JSON'
 run "$KMEND_SIM" info kmend_b
 expect 0 'info of a loaded patch' out CVE-2026-0002
+run "$KMEND_SIM" load kmend_a other.ko
+expect 1 'two patches at a time' err "'other.ko' is no PARAMETER=VALUE"
 run "$KMEND_SIM" unload kmend_a
 expect 0 'unload' out 'kmend_a is unloaded: transition took 0.5'
 run "$KMEND_SIM" unload kmend_a
@@ -48,7 +50,9 @@ new_kernel
 run "$KMEND_SIM" load kmend_a.ko
 sim replace 1
 "$MKPATCH" all.ko kmend_all
-run "$KMEND_SIM" load all.ko
+run "$KMEND_SIM" load all.ko count=3 'name=two words' on=
+grep -qx 'count=3 name="two words" on=' "$KMEND_ROOT/sim/parameters"
+ok $? 'parameters reach the module'
 expect 0 'a cumulative patch' out 'kmend_all is loaded' out 'it replaced kmend_a'
 [ ! -e "$KMEND_ROOT/sys/module/kmend_a" ] && [ ! -e "$KMEND_ROOT/run/kmend/patches/kmend_a.json" ]
 ok $? 'what it replaced leaves memory'

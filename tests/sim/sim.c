@@ -194,7 +194,7 @@ static void add_patch(const struct sim *sim, const char *name)
 	set(sim, name, "force", 0);
 }
 
-static int sim_load(void *ctx, int fd, const char *path)
+static int sim_load(void *ctx, int fd, const char *path, const char *parameters)
 {
 	const struct sim *sim = ctx;
 	char self[64];
@@ -216,6 +216,7 @@ static int sim_load(void *ctx, int fd, const char *path)
 	if (sim_has(sim, dir))
 		return EEXIST;
 	add_module(sim, name, bytes, n);
+	sim_put(sim, "sim/parameters", "%s\n", parameters);
 	if (sim_has(sim, "sim/deaf"))
 		return 0;
 	add_patch(sim, name);

@@ -11,7 +11,8 @@
  *   deaf         a module that is loaded registers no live patch
  *   replace      a patch that is loaded replaces all others
  *   lag          how often removing fails with EAGAIN after a transition
- * What the simulation writes there: left (seconds to the end of the transition), forced.
+ * What the simulation writes there: left (seconds to the end of the transition), forced,
+ * parameters (of the last module that was loaded).
  */
 #ifndef KMEND_TESTS_SIM_H
 #define KMEND_TESTS_SIM_H
