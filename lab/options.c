@@ -32,6 +32,8 @@ static const struct option_row {
 	 "how long a transition may take (60)"},
 	{"smp", "rvb", "N", COUNT, offsetof(struct lab_options, lab.smp), "CPUs of the guest (2)"},
 	{"memory", "rvb", "MIB", COUNT, offsetof(struct lab_options, lab.memory), "memory of the guest in MiB (512)"},
+	{"icount", "rvb", NULL, YES, offsetof(struct lab_options, lab.icount),
+	 "the guest's clock counts instructions, one a nanosecond"},
 	{"append", "rvb", "WORDS", TEXT, offsetof(struct lab_options, append), "more of the kernel's command line"},
 	{"panic-on-warn", "rvb", NULL, YES, offsetof(struct lab_options, lab.panic_on_warn),
 	 "a WARNING ends the guest"},
@@ -154,6 +156,8 @@ km_error *lab_options_parse(int argc, char **argv, const char *verb, struct lab_
 		return km_error_new(KM_USAGE, "--modules goes with --vmlinuz");
 	else if (ret->release && ret->vmlinuz)
 		return km_error_new(KM_USAGE, "--kernel and --vmlinuz exclude each other");
+	else if (ret->lab.icount && ret->lab.smp > 1)
+		return km_error_new(KM_USAGE, "--icount counts for one CPU, not for %u", ret->lab.smp);
 	else if (!words->n)
 		return km_error_hint(km_error_new(KM_USAGE, "nothing to %s was named", verb), "`%s %s --help` lists the options",
 				     program(verb), verb);

@@ -36,6 +36,9 @@ struct km_lab_options {
 	double silence;	      /* seconds without a sign of life until the guest counts as hung, 0: 30 */
 	const char *append;   /* more of the kernel's command line, or NULL */
 	bool panic_on_warn;   /* the first WARNING ends the guest */
+	bool icount;	      /* emulated, with a clock that counts instructions, one a nanosecond and a tick of the
+				 time stamp counter, whatever the host does; a guest that sleeps skips the time. One CPU:
+				 smp is 0 or 1 */
 	bool boot_log;	      /* the whole log from the first line on (costs half a second); else it begins with init */
 	const km_strv *allow; /* a log line that contains one of these is no finding; or NULL */
 	/* What a step prints, as it comes; or NULL. The bytes are the guest's: a terminal wants

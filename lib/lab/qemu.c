@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define PROGRAM "qemu-system-x86_64"
+#define ICOUNT_TSC_KHZ 1000000 /* one tick an instruction */
 /* The child's descriptors: fixed, above the standard ones. */
 enum { CHILD_INITRD = 3, CHILD_LOG, CHILD_RESULT };
 
@@ -85,7 +86,11 @@ void lab_qemu_args(const struct lab_qemu_spec *spec, km_strv *ret)
 	for (size_t i = 0; i < KM_COUNT(fixed); i++)
 		km_strv_push(ret, fixed[i]);
 	km_strv_push(ret, "-accel");
-	km_strv_push(ret, spec->kvm ? "kvm" : "tcg,thread=multi");
+	km_strv_push(ret, spec->kvm ? "kvm" : spec->icount ? "tcg,thread=single" : "tcg,thread=multi");
+	if (spec->icount) {
+		km_strv_push(ret, "-icount");
+		km_strv_push(ret, "shift=0,sleep=off");
+	}
 	km_strv_push(ret, "-cpu");
 	km_strv_push(ret, spec->kvm ? "host" : "max");
 	km_strv_push(ret, "-smp");
@@ -192,11 +197,12 @@ km_error *lab_qemu_start(const char *vmlinuz, int initrd, const struct km_lab_op
 		.initrd = CHILD_INITRD,
 		.log = CHILD_LOG,
 		.result = CHILD_RESULT,
-		.smp = o->smp ? o->smp : 2,
+		.smp = o->smp ? o->smp : o->icount ? 1 : 2,
 		.memory = o->memory ? o->memory : 512,
 		.append = o->append,
-		.kvm = lab_qemu_kvm(),
-		.tsc_khz = lab_tsc_khz(),
+		.kvm = !o->icount && lab_qemu_kvm(),
+		.icount = o->icount,
+		.tsc_khz = o->icount ? ICOUNT_TSC_KHZ : lab_tsc_khz(),
 		.panic_on_warn = o->panic_on_warn,
 		.boot_log = o->boot_log,
 	};

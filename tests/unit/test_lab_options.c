@@ -29,7 +29,7 @@ static void every_option_lands(void **state)
 
 	(void)state;
 	check_ok(parse((const char *const[]){"verify", "--vmlinuz", "k", "--modules=m", "--carry", "x:y", "--carry=z", "--timeout",
-					     "1.5", "--smp", "4", "--append", "quiet", "--panic-on-warn", "--after=", "--allow-log", "text", "p.ko", NULL},
+					     "1.5", "--smp", "1", "--append", "quiet", "--icount", "--panic-on-warn", "--after=", "--allow-log", "text", "p.ko", NULL},
 		       &o, &words));
 	assert_string_equal(o.vmlinuz, "k");
 	assert_string_equal(o.modules, "m");
@@ -37,7 +37,8 @@ static void every_option_lands(void **state)
 	assert_int_equal(o.carry.n, 2);
 	assert_string_equal(o.carry.at[1], "z");
 	assert_true(o.lab.timeout == 1.5);
-	assert_int_equal(o.lab.smp, 4);
+	assert_int_equal(o.lab.smp, 1);
+	assert_true(o.lab.icount);
 	assert_string_equal(o.lab.append, "quiet");
 	assert_true(o.lab.panic_on_warn);
 	assert_false(o.lab.boot_log);
@@ -54,6 +55,7 @@ static void the_rest_is_the_script_s(void **state)
 		const char *line[8], *words;
 	} cases[] = {
 		{{"run", "--smp", "1", "s.sh", "--smp", "x"}, "s.sh --smp x "},
+		{{"run", "--smp", "1", "--icount", "s.sh", "--icount"}, "s.sh --icount "},
 		{{"run", "--", "--odd-name", "-v"}, "--odd-name -v "},
 		{{"batch", "a.ko", "--smp", "1", "b.ko"}, "a.ko b.ko "},
 		{{"batch", "--", "--smp"}, "--smp "},
@@ -94,6 +96,7 @@ static void wrong_words_are_named(void **state)
 		{{"run", "--timeout", "nan", "s"}, "not 'nan'", NULL},
 		{{"run", "--timeout", "inf", "s"}, "not 'inf'", NULL},
 		{{"run", "--timeout=", "s"}, "not ''", NULL},
+		{{"run", "--icount", "--smp", "2", "s"}, "--icount counts for one CPU, not for 2", NULL},
 		{{"run", "--modules", "m", "s"}, "--modules goes with --vmlinuz", NULL},
 		{{"run", "--kernel", "k", "--vmlinuz=v", "s"}, "--kernel and --vmlinuz exclude each other", NULL},
 		{{"verify"}, "nothing to verify was named", "verify --help`"},

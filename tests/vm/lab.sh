@@ -93,6 +93,12 @@ echo waiting; sleep 1000
 EOF
 expect 124 'a script that does not end' out 'waiting'
 
+# A clock that does not know of the host's: a minute of sleep takes none.
+lab --icount "$work/script" <<'EOF'
+read a _ </proc/uptime; sleep 60; read b _ </proc/uptime; echo "slept $((${b%.*} - ${a%.*})) s on $(nproc) CPU"
+EOF
+expect 0 'a clock that counts instructions' out 'slept 60 s on 1 CPU'
+
 # Nothing but the two runs from here on: the first process cannot say that it lives.
 lab --silence 6 --timeout 100 --carry "$(command -v chrt)" --append 'nosoftlockup rcupdate.rcu_cpu_stall_suppress=1' "$work/script" <<'EOF'
 echo freezing; echo -1 > /proc/sys/kernel/sched_rt_runtime_us
