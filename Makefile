@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 KERNEL ?=
 MESON_OPTIONS ?=
 
-.PHONY: all setup demo test bench corpus fuzz install clean
+.PHONY: all setup demo test bench corpus soak fuzz install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -33,6 +33,12 @@ bench: all
 corpus: all
 	@python3 tests/corpus/corpus.py --build-dir $(BUILD) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO)) \
 		$(if $(KERNEL),--kernel $(KERNEL)) $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED)) $(CORPUS_OPTIONS)
+
+# The core under load: CYCLES of enable, replace and disable in each of MODES, with each number of CPUS, on each of KERNELS (releases, and
+# debug:lockdep, debug:kcsan: built once, some minutes). Hours with the defaults.
+soak: all
+	@python3 tests/soak/soak.py --build-dir $(BUILD) $(if $(CYCLES),--cycles $(CYCLES)) $(if $(MODES),--modes "$(MODES)") \
+		$(if $(CPUS),--cpus "$(CPUS)") $(if $(KERNELS),--kernels "$(KERNELS)") $(SOAK_OPTIONS)
 
 # Each fuzzer for SECONDS (600 by default).
 fuzz: setup

@@ -168,6 +168,9 @@ GROUPS = [
     ("host", "load, unload and kills on a real kernel", [
         lambda: run_meson("build", *suites("host")),
     ]),
+    ("soak", "the short mode of make soak", [
+        lambda: run_tap(["python3", "tests/soak/soak.py", "--build-dir", "build", "--short", *KERNEL]),
+    ]),
     ("cases", "each capability and each refusal, on a real kernel", [
         lambda: run_tap(["python3", "tests/cases/run.py", "--build-dir", "build", *KERNEL]),
     ]),
