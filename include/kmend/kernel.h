@@ -99,6 +99,7 @@ const struct km_export *km_export_find(const km_exports *e, const char *name);
  *       image/                 vmlinuz and lib/modules/<release>/ from the image package
  *       objects/               original objects, compiled on demand, by unit (km_unit_compile_original)
  *       generated/             files that Kbuild generated for single units, for all working copies
+ *       core/<hash>/           kmend.ko for it (km_core_open)
  *       work/<n>/              working copies (hard links), reused; each with a lock and a journal
  *       kernel.json, ready
  * It is made in a temporary directory and renamed, under a lock: two runs prepare a kernel once, a killed run leaves nothing that
@@ -216,7 +217,26 @@ void km_unit_objects_free(struct km_unit_objects *o);
 KM_CHECKED km_error *km_unit_compile(km_work *w, const km_unit *unit, const char *out_dir, struct km_unit_objects *ret);
 
 /* Builds an external module from C files and ready objects with the kernel's own Kbuild: name.ko in dir. dir/Kbuild is written by the
- * caller. modpost's "undefined!" is not an error here: the caller checks undefined symbols. */
-KM_CHECKED km_error *km_module_build(km_kernel *k, const char *dir, const char *name);
+ * caller. `more` has further words for make, or is NULL. modpost's "undefined!" is not an error here: the caller checks undefined
+ * symbols (or says KBUILD_MODPOST_WARN= in `more`). */
+KM_CHECKED km_error *km_module_build(km_kernel *k, const char *dir, const char *name, const km_strv *more);
+
+/* ---- kmend.ko --------------------------------------------------------------------------------------------------------
+ * The core is an external module like others: it is built for one exact kernel, once for each state of its sources, into that
+ * kernel's part of the cache (core/<hash of the sources>[-test]/), atomically and under a lock.
+ */
+struct km_core {
+	char *module;  /* kmend.ko, without debug sections */
+	char *symvers; /* Module.symvers: the CRCs of what it exports */
+	char *header;  /* kmend.h, of the same sources */
+};
+/* The directory with kmod/ and include/uapi/: $KMEND_DATADIR, the source of the build tree that this program runs from, or where
+ * they were installed. KM_ENV when there is none. The caller's to free. */
+KM_CHECKED km_error *km_core_sources(char **ret);
+/* Builds it unless the cache has it. test: the variant whose module parameters make it fail on demand. A compile error is
+ * KM_BUG with the compiler's text. */
+KM_CHECKED km_error *km_core_open(km_kernel *k, bool test, struct km_core *ret);
+/* Frees the paths, not the files. */
+void km_core_free(struct km_core *core);
 
 #endif

@@ -56,7 +56,16 @@ struct km_patch_func { /* result, for the report */
 	uint8_t expected[KM_SHA256_LEN];
 	bool matched; /* false only with allow_mismatch */
 };
+/* What a patch module is made for; see docs/architecture.md. */
+enum km_flavour {
+	KM_FLAVOUR_KLP,  /* the kernel's own livepatch */
+	KM_FLAVOUR_CORE, /* kmend.ko */
+	KM_FLAVOURS,
+};
+/* "klp" or "core"; static. */
+const char *km_flavour_name(enum km_flavour flavour);
 struct km_patch_spec {
+	unsigned flavours;       /* bits 1 << KM_FLAVOUR_…; 0 is klp alone */
 	const char *name;        /* module name: [a-z0-9_], at most 55 - strlen("kmend_") … checked by km_patch_name_ok() */
 	const char *version;     /* "1" by default */
 	const char *description, *severity; /* or NULL */
@@ -72,14 +81,17 @@ bool km_patch_name_ok(const char *name, const char **why);
 
 struct km_patch_result {
 	km_arena *arena;
-	char *path;                             /* of the .ko */
+	struct km_patch_file {
+		char *path; /* of the .ko; NULL: none was written */
+		size_t size;
+	} files[KM_FLAVOURS];
 	km_vec(struct km_patch_func) funcs;
 	km_vec(struct km_judgement) judgements; /* mismatches, unresolved symbols, keys owned by modules … */
-	size_t size;
 };
 /* Resolves every reference of every unit's carried part, links with the kernel's Kbuild in work_dir, turns references to unexported symbols into
- * livepatch relocations, adds metadata, writes <out_dir>/<name>.ko (atomically). With a KM_REFUSE among the judgements nothing is written
- * and path is NULL. The same inputs give the same bytes in any directory. Uses up each unit's diff->carry: it is changed on the way, and can
+ * livepatch relocations (klp) or tables that kmend.ko applies (core), adds metadata, writes <out_dir>/<name>.ko (atomically); with both
+ * flavours the core's is <out_dir>/core/<name>.ko. With a KM_REFUSE among the judgements, for either flavour, nothing is written and all
+ * paths are NULL. The same inputs give the same bytes in any directory. Uses up each unit's diff->carry: it is changed on the way, and can
  * only be destroyed afterwards. No function to replace: KM_NOTHING. */
 KM_CHECKED km_error *km_patch_write(km_kernel *k, const struct km_patch_unit *units, size_t n, const struct km_patch_spec *spec,
 				    const char *work_dir, const char *out_dir, struct km_patch_result *ret);
@@ -92,6 +104,7 @@ struct km_info_object { char *name; km_vec(struct km_info_func) funcs; };
 struct km_info {
 	bool ours;                /* has our metadata; else the rest is read from .klp.* and modinfo as far as they tell */
 	bool livepatch;           /* modinfo livepatch=Y */
+	bool core;                /* calls kmend_enable_patch(): for kmend.ko */
 	unsigned format;
 	char *name, *version, *release, *build_id, *vermagic, *description, *severity, *source_hash, *tool;
 	bool replace;

@@ -2,7 +2,7 @@
 /* External modules, by the kernel's own Kbuild in the prepared tree. */
 #include "prepared.h"
 
-km_error *km_module_build(km_kernel *k, const char *dir, const char *name)
+km_error *km_module_build(km_kernel *k, const char *dir, const char *name, const km_strv *more)
 {
 	KM_AUTOFREE char *real = realpath(dir, NULL);
 	KM_AUTOFREE char *ko = real ? km_printf("%s/%s.ko", real, name) : NULL;
@@ -29,6 +29,8 @@ km_error *km_module_build(km_kernel *k, const char *dir, const char *name)
 	km_strv_printf(&args, "M=%s", real);
 	km_strv_push(&args, "KBUILD_MODPOST_WARN=1");
 	km_strv_push(&args, "CONFIG_DEBUG_INFO_BTF_MODULES=");
+	for (size_t i = 0; more && i < more->n; i++)
+		km_strv_push(&args, more->at[i]);
 	km_strv_push(&args, "modules");
 	cmd.argv = km_strv_argv(&args);
 	KM_TRY(km_run(&cmd, &done));

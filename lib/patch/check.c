@@ -33,7 +33,7 @@ static bool has_version(const struct km_sec *versions, const char *name)
 	return false;
 }
 
-static km_error *check_undefined(const km_elf *ko, const km_exports *exports)
+static km_error *check_undefined(const km_elf *ko, const km_exports *exports, enum km_flavour flavour)
 {
 	const struct km_sec *versions = km_elf_sec(ko, "__versions");
 
@@ -43,6 +43,11 @@ static km_error *check_undefined(const km_elf *ko, const km_exports *exports)
 
 		if (s->sec || s->shndx != SHN_UNDEF || s->bind == STB_WEAK)
 			continue;
+		if (flavour == KM_FLAVOUR_CORE && !strcmp(s->name, KM_CORE_ENABLE)) {
+			if (versions && !has_version(versions, s->name))
+				return km_error_new(KM_BUG, "the module has no version of %s", s->name);
+			continue;
+		}
 		e = km_export_find(exports, s->name);
 		if (!e)
 			return km_error_new(KM_BUG, "the module needs %s, which the kernel does not export", s->name);
@@ -133,9 +138,9 @@ static km_error *check_late(const km_elf *ko, const struct km_rela_extra *x)
 	return NULL;
 }
 
-km_error *km_check_module(const km_elf *ko, const km_exports *exports)
+km_error *km_check_module(const km_elf *ko, const km_exports *exports, enum km_flavour flavour)
 {
-	KM_TRY(check_undefined(ko, exports));
+	KM_TRY(check_undefined(ko, exports, flavour));
 	for (size_t i = 0; i < ko->secs.n; i++)
 		KM_TRY(check_section(ko->secs.at[i]));
 	for (size_t i = 0; i < ko->extras.n; i++)

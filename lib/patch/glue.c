@@ -2,8 +2,7 @@
 /* The generated C of a patch module: the tables that klp_enable_patch() takes, and modinfo. */
 #include "link.h"
 
-/* A C string literal, quotes included. */
-static void add_literal(km_str *s, const char *text)
+void km_glue_literal(km_str *s, const char *text)
 {
 	km_str_add(s, "\"");
 	for (; *text; text++) {
@@ -24,7 +23,7 @@ static void add_info(km_str *s, const char *tag, const char *value)
 	if (!value)
 		return;
 	km_str_printf(s, "MODULE_INFO(%s, ", tag);
-	add_literal(s, value);
+	km_glue_literal(s, value);
 	km_str_add(s, ");\n");
 }
 
@@ -37,7 +36,7 @@ static void add_funcs(km_str *s, const struct km_link *link, size_t from, size_t
 		const struct km_link_func *f = &link->funcs.at[i];
 
 		km_str_add(s, "\t{ .old_name = ");
-		add_literal(s, f->name);
+		km_glue_literal(s, f->name);
 		km_str_printf(s, ", .new_func = %s, .old_sympos = %u },\n", f->temp, f->sympos);
 	}
 	km_str_add(s, "\t{ }\n};\n\n");
@@ -57,7 +56,7 @@ static void add_objects(km_str *s, const struct km_link *link)
 		km_str_add(&objects, "\t{ ");
 		if (strcmp(object, "vmlinux")) {
 			km_str_add(&objects, ".name = ");
-			add_literal(&objects, object);
+			km_glue_literal(&objects, object);
 			km_str_add(&objects, ", ");
 		}
 		km_str_printf(&objects, ".funcs = funcs_%zu },\n", n);
@@ -66,13 +65,16 @@ static void add_objects(km_str *s, const struct km_link *link)
 	km_str_free(&objects);
 }
 
-static void add_modinfo(km_str *s, const struct km_link *link)
+void km_glue_modinfo(km_str *s, const struct km_link *link)
 {
 	char build_id[2 * 20 + 1];
 
 	km_hex(link->k->vmlinux->build_id, link->k->vmlinux->build_id_len, build_id);
-	km_str_add(s, "MODULE_LICENSE(\"GPL\");\nMODULE_INFO(livepatch, \"Y\");\n");
+	km_str_add(s, "MODULE_LICENSE(\"GPL\");\n");
+	if (link->flavour == KM_FLAVOUR_KLP)
+		km_str_add(s, "MODULE_INFO(livepatch, \"Y\");\n");
 	km_str_printf(s, "MODULE_INFO(kmend_format, \"%d\");\n", KM_PATCH_FORMAT);
+	add_info(s, "kmend_flavour", km_flavour_name(link->flavour));
 	add_info(s, "kmend_name", link->spec->name);
 	add_info(s, "kmend_version", link->spec->version);
 	add_info(s, "kmend_release", link->k->release);
@@ -95,7 +97,7 @@ char *km_glue_source(const struct km_link *link)
 	/* Without an exit function the module could not be unloaded. */
 	km_str_add(&s, "static void __exit patch_exit(void)\n{\n}\n\n");
 	km_str_add(&s, "module_init(patch_init);\nmodule_exit(patch_exit);\n");
-	add_modinfo(&s, link);
+	km_glue_modinfo(&s, link);
 	return s.at;
 }
 

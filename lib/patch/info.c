@@ -344,6 +344,13 @@ static void read_foreign(struct km_info *info, const km_elf *elf)
 
 /* ---- the file ---- */
 
+static bool calls_core(const km_elf *elf)
+{
+	const struct km_sym *s = km_elf_sym(elf, KM_CORE_ENABLE);
+
+	return s && !s->sec && s->shndx == SHN_UNDEF;
+}
+
 static km_error *read_module(const km_elf *elf, struct km_info *info)
 {
 	const struct km_sec *modinfo = km_elf_sec(elf, ".modinfo");
@@ -352,9 +359,10 @@ static km_error *read_module(const km_elf *elf, struct km_info *info)
 	if (!modinfo || !modinfo->data || !km_elf_sec(elf, ".gnu.linkonce.this_module"))
 		return km_error_new(KM_INPUT, "it is an object file, but no kernel module");
 	KM_TRY(take_modinfo(info, modinfo));
+	info->core = calls_core(elf);
 	if (meta)
 		KM_TRY(read_meta(info, meta));
-	else if (info->livepatch)
+	else if (info->livepatch || info->core) /* both APIs begin their structures alike */
 		read_foreign(info, elf);
 	release_from_vermagic(info);
 	return NULL;

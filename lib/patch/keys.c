@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Tables that the loader works through when the patch is loaded: their keys must be there by then. A key of a module
- * may not be, so its entries cannot travel. A static call then stays what the compiler made of it, a call of the
+ * may not be, so its entries cannot travel. For the core no key is that is not exported: it writes its relocations when
+ * the patch's own init runs, while the kernel's livepatch writes those of vmlinux before the loader reads the tables. A static call then stays what the compiler made of it, a call of the
  * trampoline, which is kept up to date with or without sites (arch_static_call_transform()). A tracepoint's branch
  * keeps its default, off. Other keys steer what the code does.
  */
@@ -27,6 +28,19 @@ static const struct km_klp_sym *klp_of_rel(const struct km_link *link, const str
 	if (rel->sym->sec || !km_starts(rel->sym->name, KM_TEMP_KLP))
 		return NULL;
 	return link->klps.at[strtoul(rel->sym->name + strlen(KM_TEMP_KLP), NULL, 10)];
+}
+
+static bool is_late(const struct km_link *link, const struct km_klp_sym *klp)
+{
+	return klp && (link->flavour == KM_FLAVOUR_CORE || strcmp(klp->relas, "vmlinux"));
+}
+
+/* "symbol of module m, which may come later", for the reasons. */
+static const char *late_text(struct km_link *link, const struct km_klp_sym *klp)
+{
+	if (!strcmp(klp->object, "vmlinux"))
+		return km_arena_printf(link->arena, "%s, which is not exported: kmend.ko fills it in after that", klp->name);
+	return km_arena_printf(link->arena, "%s of module %s, which may not be loaded yet", klp->name, klp->object);
 }
 
 static const struct km_rel *rel_in(const struct km_sec *sec, uint64_t offset)
@@ -55,21 +69,20 @@ static bool entry_may_stay(struct km_link *link, struct km_link_unit *u, const s
 	const struct km_klp_sym *klp = rel ? klp_of_rel(link, rel) : NULL;
 	const char *user = user_of(u->unit->diff->carry, table, entry);
 
-	if (!klp || !strcmp(klp->relas, "vmlinux"))
+	if (!is_late(link, klp))
 		return true;
 	if (!strcmp(t->section, ".static_call_sites"))
 		return false;
 	if (is_tracepoint(klp->name)) {
-		km_link_judge(link, KM_RISK, "module-tracepoint", u, user,
-			      km_arena_printf(link->arena, "the tracepoint %s of module %s stays silent in the new %s",
-					      klp->name + strlen("__tracepoint_"), klp->object, user),
+		km_link_judge(link, KM_RISK, strcmp(klp->object, "vmlinux") ? "module-tracepoint" : "core-tracepoint", u, user,
+			      km_arena_printf(link->arena, "the tracepoint %s of %s%s stays silent in the new %s",
+					      klp->name + strlen("__tracepoint_"),
+					      strcmp(klp->object, "vmlinux") ? "module " : "", klp->object, user),
 			      "nothing, unless someone traces it: trace the patched function instead");
 		return false;
 	}
-	km_link_judge(link, KM_REFUSE, "module-static-key", u, user,
-		      km_arena_printf(link->arena,
-				      "%s branches on the static key %s of module %s, which may not be loaded yet",
-				      user, klp->name, klp->object),
+	km_link_judge(link, KM_REFUSE, strcmp(klp->object, "vmlinux") ? "module-static-key" : "core-static-key", u, user,
+		      km_arena_printf(link->arena, "%s branches on the static key %s", user, late_text(link, klp)),
 		      "read the key's state in the new code (static_key_enabled()) in place of the static branch");
 	return true;
 }
@@ -102,16 +115,13 @@ static void check_late(struct km_link *link, struct km_link_unit *u, const struc
 		const struct km_rel_type *type = km_rel_type(carry->machine, rel->type);
 		const char *by;
 
-		if (!klp || !type || !strcmp(klp->relas, "vmlinux"))
+		if (!type || !is_late(link, klp))
 			continue;
 		by = km_mask_rewritten(carry, sec, rel->offset, type->size);
 		if (by)
 			km_link_judge(link, KM_REFUSE, "late-relocation", u, klp->name,
-				      km_arena_printf(
-					      link->arena,
-					      "an instruction that the loader rewrites (%s) refers to %s of module %s, "
-					      "which may come later",
-					      by, klp->name, klp->object),
+				      km_arena_printf(link->arena, "an instruction that the loader rewrites (%s) refers to %s",
+						      by, late_text(link, klp)),
 				      "call it through a function of the patch of its own");
 	}
 }

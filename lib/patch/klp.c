@@ -20,6 +20,13 @@ static bool temp_index(const char *name, const char *prefix, size_t n, size_t *r
 	return true;
 }
 
+struct km_klp_sym *km_klp_of_name(const struct km_link *link, const char *name)
+{
+	size_t n;
+
+	return temp_index(name, KM_TEMP_KLP, link->klps.n, &n) ? link->klps.at[n] : NULL;
+}
+
 static struct km_rela_extra *extra_for(km_elf *ko, struct km_sec *sec, const char *object)
 {
 	const char *name = km_arena_printf(ko->arena, KM_KLP_RELA_PREFIX "%s.%s", object, sec->name);
@@ -31,8 +38,7 @@ static struct km_rela_extra *extra_for(km_elf *ko, struct km_sec *sec, const cha
 	return km_elf_add_rela(ko, sec, name, SHF_ALLOC | SHF_INFO_LINK | KM_SHF_RELA_LIVEPATCH);
 }
 
-/* The kernel refuses a field that is not zero, taking it for one that was relocated twice. */
-static void zero_field(const km_elf *ko, struct km_sec *sec, const struct km_rel *rel)
+void km_klp_zero_field(const km_elf *ko, struct km_sec *sec, const struct km_rel *rel)
 {
 	const struct km_rel_type *type = km_rel_type(ko->machine, rel->type);
 
@@ -51,7 +57,7 @@ static void split_relocations(const struct km_link *link, km_elf *ko, struct km_
 			sec->rels.at[kept++] = rel;
 			continue;
 		}
-		zero_field(ko, sec, &rel);
+		km_klp_zero_field(ko, sec, &rel);
 		km_vec_push(&extra_for(ko, sec, link->klps.at[n]->relas)->rels, rel);
 	}
 	sec->rels.n = kept;
@@ -95,7 +101,7 @@ static void name_symbols(const struct km_link *link, km_elf *ko)
 	for (size_t i = 1, n; i < ko->syms.n; i++) {
 		struct km_sym *s = ko->syms.at[i];
 
-		if (!s->sec && temp_index(s->name, KM_TEMP_KLP, link->klps.n, &n)) {
+		if (link->flavour == KM_FLAVOUR_KLP && !s->sec && temp_index(s->name, KM_TEMP_KLP, link->klps.n, &n)) {
 			const struct km_klp_sym *klp = link->klps.at[n];
 
 			s->name = km_arena_printf(ko->arena, KM_KLP_SYM_PREFIX "%s.%s,%u", klp->object, klp->name,
@@ -144,16 +150,25 @@ static bool *used_symbols(const km_elf *ko)
 	return used;
 }
 
-km_error *km_klp_finish(struct km_link *link, km_elf *ko)
+km_error *km_klp_names(const struct km_link *link, km_elf *ko)
 {
-	bool *used KM_AUTOFREE = NULL;
-	struct kept kept;
-
-	for (size_t i = 0; i < ko->secs.n; i++)
-		split_relocations(link, ko, ko->secs.at[i]);
 	KM_TRY(drop_aliases(link, ko));
 	name_symbols(link, ko);
-	used = used_symbols(ko);
-	kept = (struct kept){ko, used};
+	return NULL;
+}
+
+km_error *km_klp_prune(km_elf *ko)
+{
+	bool *used KM_AUTOFREE = used_symbols(ko);
+	struct kept kept = {ko, used};
+
 	return km_elf_prune(ko, keeps_section, keeps_symbol, &kept);
+}
+
+km_error *km_klp_finish(struct km_link *link, km_elf *ko)
+{
+	for (size_t i = 0; i < ko->secs.n; i++)
+		split_relocations(link, ko, ko->secs.at[i]);
+	KM_TRY(km_klp_names(link, ko));
+	return km_klp_prune(ko);
 }

@@ -5,7 +5,7 @@
  *
  * ld and modpost must not see names like ".klp.sym.vmlinux.foo,2", and the glue must reach functions that are local. So
  * three kinds of intermediate names live from resolve.c to klp.c only, each an index into a table here: kmend_klp_<n>
- * undefined: a symbol that the kernel's livepatch code will look up kmend_new_<n>   a new global of one unit that
+ * undefined: a symbol that the kernel's livepatch code, or kmend.ko, will look up kmend_new_<n>   a new global of one unit that
  * another unit of the same object uses kmend_func_<n>  alias of the new version of function n, for the glue's table
  */
 #ifndef KMEND_PATCH_LINK_H
@@ -17,6 +17,7 @@
 #define KM_TEMP_KLP  "kmend_klp_"
 #define KM_TEMP_NEW  "kmend_new_"
 #define KM_TEMP_FUNC "kmend_func_"
+#define KM_TEMP_RELOCS "kmend_relocs_"
 
 struct km_klp_sym {
 	const char *temp;
@@ -24,6 +25,7 @@ struct km_klp_sym {
 	const char *object; /* that has the symbol */
 	const char *name;
 	unsigned sympos;
+	bool used; /* the flavour core: by what travels */
 };
 
 struct km_new_sym {
@@ -46,6 +48,7 @@ struct km_link {
 	km_kernel *k;
 	const struct km_patch_spec *spec;
 	struct km_patch_result *result;
+	enum km_flavour flavour; /* that is being made; see write.c */
 	km_vec(struct km_klp_sym *) klps;
 	km_vec(struct km_new_sym *) news;
 	km_vec(struct km_link_func) funcs; /* by object: vmlinux first, then modules by name */
@@ -84,7 +87,8 @@ bool km_sympos_of(const struct km_ksym *sym, unsigned *ret);
 
 /* pointer.c: function pointers in carried code and data. */
 void km_resolve_pointers(struct km_link *link, struct km_link_unit *u);
-/* keys.c: table entries whose key a module owns; then late relocations that would come too late. */
+/* keys.c: table entries whose key cannot be had when the loader reads them; then late relocations that would come too
+ * late. Called for the flavour klp first, and once more for core, for which more is late. */
 void km_resolve_keys(struct km_link *link, struct km_link_unit *u);
 
 /* function.c: proves the functions that the unit replaces and puts them into link->funcs. */
@@ -92,6 +96,11 @@ void km_link_functions(struct km_link *link, struct km_link_unit *u);
 
 /* glue.c: the C source that lists objects and functions for klp_enable_patch(); the caller's. */
 char *km_glue_source(const struct km_link *link);
+/* glue_core.c: the same for kmend_enable_patch(). */
+char *km_glue_core_source(const struct km_link *link);
+/* glue.c: what both have in common: a C string literal, quotes included; MODULE_INFO() lines. */
+void km_glue_literal(km_str *s, const char *text);
+void km_glue_modinfo(km_str *s, const struct km_link *link);
 /* The Kbuild file that links the glue with that many carried units; the caller's. */
 char *km_glue_kbuild(const struct km_link *link, size_t units);
 
@@ -100,7 +109,23 @@ char *km_meta_text(const struct km_link *link);
 
 /* klp.c: turns the linked module into a livepatch module, in place. */
 km_error *km_klp_finish(struct km_link *link, km_elf *ko);
+/* core.c: marks the symbols that the units' carried objects use, so that the glue knows which objects have relocations. */
+void km_core_mark(struct km_link *link, const struct km_link_unit *units, size_t n);
+/* The objects of a patch for the core, vmlinux first, then by name: those with functions and those with relocations. */
+void km_core_objects(const struct km_link *link, km_strv *ret);
+/* Whether relocations need symbols of that object. */
+bool km_core_has_relocs(const struct km_link *link, const char *object);
+/* core.c: turns the linked module into one for kmend.ko, in place. */
+km_error *km_core_finish(struct km_link *link, km_elf *ko);
+/* What of klp.c the other flavour needs: the aliases that the glue uses, and names for new globals; then all that the
+ * finished module does not need goes. */
+km_error *km_klp_names(const struct km_link *link, km_elf *ko);
+km_error *km_klp_prune(km_elf *ko);
+/* The klp symbol of an undefined symbol's name, or NULL. */
+struct km_klp_sym *km_klp_of_name(const struct km_link *link, const char *name);
+/* A field that is relocated late is zero until then: whoever applies it takes another value for a second relocation. */
+void km_klp_zero_field(const km_elf *ko, struct km_sec *sec, const struct km_rel *rel);
 /* check.c: what the loader would refuse, and what it would not but should. */
-km_error *km_check_module(const km_elf *ko, const km_exports *exports);
+km_error *km_check_module(const km_elf *ko, const km_exports *exports, enum km_flavour flavour);
 
 #endif

@@ -106,6 +106,7 @@ char *km_meta_text(const struct km_link *link)
 	char *text, *copy;
 
 	json_object_set_new(root, "format", json_integer(KM_PATCH_FORMAT));
+	set_text(root, "flavour", km_flavour_name(link->flavour));
 	set_text(root, "name", spec->name);
 	set_text(root, "version", spec->version);
 	set_text(root, "tool", "kmend " KMEND_VERSION);

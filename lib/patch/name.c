@@ -5,6 +5,11 @@
 /* The kernel reads MODULE_NAME_LEN - 1 characters of a name; tools put "kmend_" in front. */
 enum { NAME_MAX_LEN = KM_KLP_OBJECT_MAX - 6 };
 
+const char *km_flavour_name(enum km_flavour flavour)
+{
+	return flavour == KM_FLAVOUR_CORE ? "core" : "klp";
+}
+
 bool km_patch_name_ok(const char *name, const char **why)
 {
 	size_t n = name ? strlen(name) : 0;

@@ -63,14 +63,8 @@ static km_error *write_text(const char *dir, const char *name, const char *text)
 	return km_file_write(path, text, strlen(text));
 }
 
-static km_error *write_sources(const struct km_link *link, const struct km_link_unit *units, size_t n, const char *dir)
+static km_error *write_units(const struct km_link_unit *units, size_t n, const char *dir)
 {
-	char *glue KM_AUTOFREE = km_glue_source(link);
-	char *kbuild KM_AUTOFREE = km_glue_kbuild(link, n);
-
-	KM_TRY(km_mkdirs(dir));
-	KM_TRY(write_text(dir, "glue.c", glue));
-	KM_TRY(write_text(dir, "Kbuild", kbuild));
 	for (size_t i = 0; i < n; i++) {
 		char *name KM_AUTOFREE = km_printf("unit%zu.o_shipped", i);
 		char *path KM_AUTOFREE = km_path(dir, name);
@@ -81,6 +75,22 @@ static km_error *write_sources(const struct km_link *link, const struct km_link_
 		KM_TRY(write_text(dir, cmd, "cmd_unit.o := true\n"));
 	}
 	return NULL;
+}
+
+/* What Kbuild makes the module from; the units are as they are at this moment. */
+static km_error *write_sources(struct km_link *link, const struct km_link_unit *units, size_t n, const char *dir)
+{
+	bool core = link->flavour == KM_FLAVOUR_CORE;
+	char *glue KM_AUTOFREE = NULL;
+	char *kbuild KM_AUTOFREE = km_glue_kbuild(link, n);
+
+	if (core)
+		km_core_mark(link, units, n);
+	glue = core ? km_glue_core_source(link) : km_glue_source(link);
+	KM_TRY(km_mkdirs(dir));
+	KM_TRY(write_text(dir, "glue.c", glue));
+	KM_TRY(write_text(dir, "Kbuild", kbuild));
+	return write_units(units, n, dir);
 }
 
 /* ld's build-id covers paths in DWARF that is not there any more: it is made anew from what the module holds. */
@@ -119,10 +129,10 @@ static km_error *finish(struct km_link *link, const char *work_dir, const char *
 	km_elf *ko KM_AUTOELF = NULL;
 
 	KM_TRY(km_elf_read_file(linked, &ko));
-	KM_TRY(km_klp_finish(link, ko));
+	KM_TRY(link->flavour == KM_FLAVOUR_CORE ? km_core_finish(link, ko) : km_klp_finish(link, ko));
 	KM_TRY(add_meta(link, ko));
 	KM_TRY(set_build_id(ko));
-	KM_TRY(km_check_module(ko, link->k->exports));
+	KM_TRY(km_check_module(ko, link->k->exports, link->flavour));
 	KM_TRY(km_elf_write(ko, &bytes, size));
 	return km_file_write(path, bytes, *size);
 }
@@ -146,26 +156,90 @@ static void report_functions(const struct km_link *link)
 	}
 }
 
+static bool wanted(const struct km_link *link, enum km_flavour flavour)
+{
+	unsigned flavours = link->spec->flavours ? link->spec->flavours : 1u << KM_FLAVOUR_KLP;
+
+	return flavours >> flavour & 1;
+}
+
+static char *work_of(const char *work_dir, enum km_flavour flavour)
+{
+	return km_path(work_dir, km_flavour_name(flavour));
+}
+
+/* Each flavour's sources as its rules leave the units: those of klp hold for the core too, which has some more. */
+static km_error *write_flavours(struct km_link *link, struct km_link_unit *units, size_t n, const char *work_dir)
+{
+	for (link->flavour = 0; link->flavour < KM_FLAVOURS; link->flavour++) {
+		char *dir KM_AUTOFREE = work_of(work_dir, link->flavour);
+
+		if (!wanted(link, link->flavour))
+			continue;
+		for (size_t i = 0; i < n && link->flavour == KM_FLAVOUR_CORE; i++)
+			km_resolve_keys(link, &units[i]);
+		if (!km_link_refused(link))
+			KM_TRY(write_sources(link, units, n, dir));
+	}
+	return NULL;
+}
+
+/* The core flavour is compiled with the header of the kmend.ko that it is linked against. */
+static km_error *build_core(struct km_link *link, const char *dir)
+{
+	char *header KM_AUTOFREE = km_path(dir, "kmend.h");
+	KM_CLEANUP(km_core_free) struct km_core core = {0};
+	KM_CLEANUP(km_strv_free) km_strv more = {0};
+
+	KM_TRY(km_core_open(link->k, false, &core));
+	KM_TRY(km_file_copy(core.header, header));
+	km_strv_printf(&more, "KBUILD_EXTRA_SYMBOLS=%s", core.symvers);
+	return km_module_build(link->k, dir, link->spec->name, &more);
+}
+
+static km_error *build_flavour(struct km_link *link, const char *work_dir)
+{
+	char *dir KM_AUTOFREE = work_of(work_dir, link->flavour);
+
+	if (link->flavour == KM_FLAVOUR_CORE)
+		return build_core(link, dir);
+	return km_module_build(link->k, dir, link->spec->name, NULL);
+}
+
+static km_error *finish_flavour(struct km_link *link, const char *work_dir, const char *out_dir)
+{
+	bool below = link->flavour == KM_FLAVOUR_CORE && wanted(link, KM_FLAVOUR_KLP);
+	const char *out = below ? km_arena_printf(link->arena, "%s/core", out_dir) : out_dir;
+	struct km_patch_file *file = &link->result->files[link->flavour];
+	char *path = km_arena_printf(link->arena, "%s/%s.ko", out, link->spec->name);
+	char *dir KM_AUTOFREE = work_of(work_dir, link->flavour);
+
+	KM_TRY(km_mkdirs(out));
+	KM_TRY(finish(link, dir, path, &file->size));
+	file->path = path;
+	return NULL;
+}
+
 static km_error *write_patch(struct km_link *link, const struct km_patch_unit *units, size_t n, const char *work_dir,
 			     const char *out_dir)
 {
 	struct km_link_unit *all;
-	char *path;
 	size_t count;
 
 	KM_TRY(open_units(link, units, n, &all, &count));
 	KM_TRY(resolve(link, all, count));
 	report_functions(link);
+	if (!km_link_refused(link) && !link->funcs.n)
+		return km_error_new(KM_NOTHING, "the patch replaces no function");
+	KM_TRY(write_flavours(link, all, count, work_dir));
 	if (km_link_refused(link))
 		return NULL;
-	if (!link->funcs.n)
-		return km_error_new(KM_NOTHING, "the patch replaces no function");
-	KM_TRY(write_sources(link, all, count, work_dir));
-	KM_TRY(km_module_build(link->k, work_dir, link->spec->name));
-	KM_TRY(km_mkdirs(out_dir));
-	path = km_arena_printf(link->arena, "%s/%s.ko", out_dir, link->spec->name);
-	KM_TRY(finish(link, work_dir, path, &link->result->size));
-	link->result->path = path;
+	for (link->flavour = 0; link->flavour < KM_FLAVOURS; link->flavour++)
+		if (wanted(link, link->flavour))
+			KM_TRY(build_flavour(link, work_dir));
+	for (link->flavour = 0; link->flavour < KM_FLAVOURS; link->flavour++)
+		if (wanted(link, link->flavour))
+			KM_TRY(finish_flavour(link, work_dir, out_dir));
 	return NULL;
 }
 

@@ -86,9 +86,9 @@ static struct scene *scene_create(void)
 	km_stage(s->out.stages, "locate");
 	km_stage(s->out.stages, "compile");
 	km_stages_end(s->out.stages);
-	s->out.patch.path = (char *)"out/kmend_one.ko";
-	s->out.patch.size = 4096;
-	strcpy(s->out.sha256, "0123456789abcdef0123");
+	s->out.patch.files[KM_FLAVOUR_KLP].path = (char *)"out/kmend_one.ko";
+	s->out.patch.files[KM_FLAVOUR_KLP].size = 4096;
+	strcpy(s->out.sha256[KM_FLAVOUR_KLP], "0123456789abcdef0123");
 	return s;
 }
 
@@ -214,7 +214,7 @@ static void json_of_a_failure_has_the_error(void **state)
 
 	(void)state;
 	s->out.kernel = NULL;
-	s->out.patch.path = NULL;
+	s->out.patch.files[KM_FLAVOUR_KLP].path = NULL;
 	s->out.error = km_error_new(KM_ENV, "no such kernel");
 	j = json_of(s, BUILD_ERROR);
 	assert_all(j, expected, KM_COUNT(expected));

@@ -154,9 +154,9 @@ static void what_the_loader_would_refuse_is_found(void **state)
 	for (size_t i = 0; i < KM_COUNT(cases); i++) {
 		struct scene s = make();
 
-		check_ok(km_check_module(s.ko, NULL));
+		check_ok(km_check_module(s.ko, NULL, KM_FLAVOUR_KLP));
 		cases[i].spoil(&s);
-		check_error(km_check_module(s.ko, NULL), KM_BUG, cases[i].message);
+		check_error(km_check_module(s.ko, NULL, KM_FLAVOUR_KLP), KM_BUG, cases[i].message);
 		km_elf_destroy(s.ko);
 	}
 	toy_reset();
@@ -168,11 +168,11 @@ static void weak_symbols_and_unversioned_kernels_pass(void **state)
 
 	(void)state;
 	km_elf_add_sym(s.ko, "perhaps", STB_WEAK, STT_NOTYPE, NULL, 0, 0);
-	check_ok(km_check_module(s.ko, NULL));
+	check_ok(km_check_module(s.ko, NULL, KM_FLAVOUR_KLP));
 	km_elf_sec(s.ko, "__versions")->name = "other";
 	km_elf_reindex(s.ko);
 	of_no_version(&s);
-	check_ok(km_check_module(s.ko, NULL));
+	check_ok(km_check_module(s.ko, NULL, KM_FLAVOUR_KLP));
 	km_elf_destroy(s.ko);
 	toy_reset();
 }

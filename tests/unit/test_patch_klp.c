@@ -89,7 +89,7 @@ static void relocations_are_split_by_object(void **state)
 	assert_true(now->flags & KM_SHF_RELA_LIVEPATCH);
 	assert_int_equal(s->text->rels.n, 1);
 	assert_int_equal(s->text->data[6], 0);
-	assert_null(km_check_module(s->ko, NULL));
+	assert_null(km_check_module(s->ko, NULL, KM_FLAVOUR_KLP));
 }
 
 static void nothing_of_the_making_stays(void **state)
@@ -107,7 +107,7 @@ static void nothing_of_the_making_stays(void **state)
 
 static void flawed(struct state *s, const char *expected)
 {
-	km_error *err = km_check_module(s->ko, NULL);
+	km_error *err = km_check_module(s->ko, NULL, KM_FLAVOUR_KLP);
 
 	assert_non_null(err);
 	if (!strstr(err->message, expected))
@@ -134,7 +134,7 @@ static void what_the_loader_would_refuse_is_found(void **state)
 	rel->sym->name = ".klp.sym.ext4.helper,2";
 	flawed(s, "cannot be looked up from there");
 	rel->sym->name = ".klp.sym.vmlinux.helper,2";
-	assert_null(km_check_module(s->ko, NULL));
+	assert_null(km_check_module(s->ko, NULL, KM_FLAVOUR_KLP));
 	toy_undef(s->ko, "not_exported");
 	flawed(s, "not_exported");
 }

@@ -247,8 +247,9 @@ km_error *km_kernel_module(km_kernel *k, const char *name, km_object **ret)
 	return km_error_new(KM_INPUT, "this kernel has no module %s", name);
 }
 
-km_error *km_module_build(km_kernel *k, const char *dir, const char *name)
+km_error *km_module_build(km_kernel *k, const char *dir, const char *name, const km_strv *more)
 {
 	(void)k;
+	(void)more;
 	return km_error_new(KM_ENV, "the toy has no linker for %s in %s", name, dir);
 }

@@ -16,6 +16,7 @@
 int build_build(int argc, char **argv);
 int build_kernels(int argc, char **argv);
 int build_prepare(int argc, char **argv);
+int build_core(int argc, char **argv);
 
 /* The error for what getopt_long() gave as '?' or, with a ':' in front of the letters, as ':'; set opterr to 0 before. */
 KM_CHECKED km_error *build_bad_option(int opt, char **argv, const struct option *options, const char *verb);
@@ -56,7 +57,7 @@ struct build_outcome {
 	km_vec(struct build_unit) units; /* in the order of unit_list */
 	km_vec(struct km_judgement) judgements; /* of the pipeline itself; those of units and of the patch are in theirs */
 	struct km_patch_result patch;
-	char sha256[KM_SHA256_HEX]; /* of the written file, "" when none was */
+	char sha256[KM_FLAVOURS][KM_SHA256_HEX]; /* of the written files, "" where none was */
 	km_error *error;            /* what ended it early, or NULL */
 	double seconds, own_cpu, child_cpu;
 	long own_peak_kb;
@@ -70,6 +71,8 @@ void build_outcome_free(struct build_outcome *out);
 /* Every judgement of an outcome, wherever it was made, in order of units. unit is "" for those of the patch as a whole. */
 void build_each_judgement(const struct build_outcome *out,
 			  void (*seen)(void *ctx, const char *unit, const struct km_judgement *j), void *ctx);
+/* The file that was written, of the first flavour when there are two; or NULL. */
+const struct km_patch_file *build_file(const struct build_outcome *out, enum km_flavour *flavour);
 /* The number of judgements of at least this severity. */
 size_t build_count_judgements(const struct build_outcome *out, enum km_severity least);
 

@@ -10,6 +10,7 @@ static const struct verb {
 	{ "build", build_build, "make a live patch from source diffs" },
 	{ "kernels", build_kernels, "list the kernels that patches can be built for" },
 	{ "prepare", build_prepare, "fetch and prepare a kernel ahead of a build" },
+	{ "core", build_core, "build kmend.ko for a kernel" },
 };
 
 static void usage(FILE *to)
@@ -17,7 +18,7 @@ static void usage(FILE *to)
 	fputs("usage: kmend-build VERB [OPTION...] [ARG...]\n\n", to);
 	for (size_t i = 0; i < KM_COUNT(verbs); i++)
 		fprintf(to, "  %-8s  %s\n", verbs[i].name, verbs[i].summary);
-	fputs("\nkmend-build VERB --help tells more. The manual pages are kmend-build(1), kmend-kernels(1), kmend-prepare(1).\n",
+	fputs("\nkmend-build VERB --help tells more. The manual pages are kmend-build(1), kmend-kernels(1), kmend-prepare(1), kmend-core(1).\n",
 	      to);
 }
 

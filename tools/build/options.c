@@ -24,6 +24,8 @@ static const char usage_text[] =
 	"  --description TEXT\n"
 	"  --replace, --no-replace  whether it replaces all patches that are applied\n"
 	"                         (default: yes when several PATCHes are given)\n"
+	"  --flavour WHICH        klp, for the kernel's own livepatch (default); core, for kmend.ko;\n"
+	"                         or both: then the core's goes to DIR/core/NAME.ko\n"
 	"\n"
 	"Overrides, recorded in the patch:\n"
 	"  --allow-mismatch       replace functions that differ from the shipped kernel's\n"
@@ -43,7 +45,7 @@ static const char usage_text[] =
 enum {
 	OPT_KERNEL = 256, OPT_SOURCE, OPT_CONFIG, OPT_VMLINUX, OPT_SYMVERS, OPT_MODULES, OPT_DEBS, OPT_NAME, OPT_VERSION,
 	OPT_CVE, OPT_SEVERITY, OPT_DESCRIPTION, OPT_REPLACE, OPT_NO_REPLACE, OPT_MISMATCH, OPT_DATA, OPT_LAYOUT, OPT_JSON,
-	OPT_COLOUR,
+	OPT_COLOUR, OPT_FLAVOUR,
 };
 
 static const struct option options[] = {
@@ -61,6 +63,8 @@ static const struct option options[] = {
 	{ "description", required_argument, NULL, OPT_DESCRIPTION },
 	{ "replace", no_argument, NULL, OPT_REPLACE },
 	{ "no-replace", no_argument, NULL, OPT_NO_REPLACE },
+	{ "flavour", required_argument, NULL, OPT_FLAVOUR },
+	{ "flavor", required_argument, NULL, OPT_FLAVOUR },
 	{ "allow-mismatch", no_argument, NULL, OPT_MISMATCH },
 	{ "allow-data", no_argument, NULL, OPT_DATA },
 	{ "allow-layout", no_argument, NULL, OPT_LAYOUT },
@@ -126,6 +130,22 @@ static char *name_from_patch(const char *path)
 	return name;
 }
 
+static km_error *read_flavour(const char *text, unsigned *ret)
+{
+	static const struct {
+		const char *name;
+		unsigned flavours;
+	} known[] = { { "klp", 1 << KM_FLAVOUR_KLP }, { "core", 1 << KM_FLAVOUR_CORE },
+		      { "both", 1 << KM_FLAVOUR_KLP | 1 << KM_FLAVOUR_CORE } };
+
+	for (size_t i = 0; i < KM_COUNT(known); i++)
+		if (!strcmp(text, known[i].name)) {
+			*ret = known[i].flavours;
+			return NULL;
+		}
+	return km_error_new(KM_USAGE, "--flavour is klp, core or both, not '%s'", text);
+}
+
 static km_error *read_option(struct build_job *job, char **argv, int opt, int *replace)
 {
 	struct km_patch_spec *spec = &job->spec;
@@ -147,6 +167,7 @@ static km_error *read_option(struct build_job *job, char **argv, int opt, int *r
 	case OPT_DATA: job->allow_data = true; break;
 	case OPT_LAYOUT: job->allow_layout = true; break;
 	case OPT_JSON: job->json_path = optarg; break;
+	case OPT_FLAVOUR: return read_flavour(optarg, &spec->flavours);
 	case OPT_COLOUR: km_colour_setup(optarg); break;
 	case 'o': job->out_dir = optarg; break;
 	case 'j': return read_jobs(optarg, &job->jobs);

@@ -16,6 +16,14 @@ void build_each_judgement(const struct build_outcome *out,
 		seen(ctx, "", &out->patch.judgements.at[i]);
 }
 
+const struct km_patch_file *build_file(const struct build_outcome *out, enum km_flavour *flavour)
+{
+	for (*flavour = 0; *flavour < KM_FLAVOURS; ++*flavour)
+		if (out->patch.files[*flavour].path)
+			return &out->patch.files[*flavour];
+	return NULL;
+}
+
 struct tally {
 	enum km_severity least;
 	size_t n;

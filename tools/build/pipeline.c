@@ -159,8 +159,9 @@ static km_error *step_write(const struct build_job *job, struct build_outcome *o
 		err = km_mkdirs(job->out_dir);
 	if (!err)
 		err = km_patch_write(out->kernel, units.at, units.n, &job->spec, work, job->out_dir, &out->patch);
-	if (!err && out->patch.path)
-		err = km_sha256_file(out->patch.path, out->sha256);
+	for (size_t i = 0; !err && i < KM_FLAVOURS; i++)
+		if (out->patch.files[i].path)
+			err = km_sha256_file(out->patch.files[i].path, out->sha256[i]);
 	free(work);
 	km_vec_free(&units);
 	return err;
@@ -176,6 +177,8 @@ static bool anything_travels(const struct build_outcome *out)
 
 static km_error *run_steps(struct build_job *job, struct build_outcome *out, enum build_result *ret)
 {
+	enum km_flavour flavour;
+
 	KM_TRY(step_kernel(job, out));
 	KM_TRY(step_apply(job, out));
 
@@ -192,7 +195,7 @@ static km_error *run_steps(struct build_job *job, struct build_outcome *out, enu
 	if (build_count_judgements(out, KM_REFUSE))
 		*ret = BUILD_REFUSED;
 	else
-		*ret = out->patch.path ? BUILD_BUILT : BUILD_NOTHING;
+		*ret = build_file(out, &flavour) ? BUILD_BUILT : BUILD_NOTHING;
 	return NULL;
 }
 

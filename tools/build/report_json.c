@@ -57,6 +57,37 @@ static json_t *kernel_json(const km_kernel *k)
 	return j;
 }
 
+static json_t *file_json(const struct build_outcome *out, enum km_flavour flavour)
+{
+	const struct km_patch_file *file = &out->patch.files[flavour];
+	json_t *j = json_object();
+
+	json_object_set_new(j, "flavour", text(km_flavour_name(flavour)));
+	json_object_set_new(j, "file", text(file->path));
+	json_object_set_new(j, "size", json_integer((json_int_t)file->size));
+	json_object_set_new(j, "sha256", text(out->sha256[flavour]));
+	return j;
+}
+
+/* The first file stands in the patch itself; with two flavours `files` lists both. */
+static void add_files(json_t *patch, const struct build_outcome *out)
+{
+	json_t *files = json_array(), *first;
+	enum km_flavour flavour;
+
+	if (build_file(out, &flavour)) {
+		first = file_json(out, flavour);
+		json_object_update(patch, first);
+		json_decref(first);
+	}
+	for (flavour = 0; flavour < KM_FLAVOURS; flavour++)
+		if (out->patch.files[flavour].path)
+			json_array_append_new(files, file_json(out, flavour));
+	if (json_array_size(files))
+		json_object_set(patch, "files", files);
+	json_decref(files);
+}
+
 static json_t *patch_json(const struct build_job *job, const struct build_outcome *out)
 {
 	json_t *j = json_object();
@@ -70,11 +101,7 @@ static json_t *patch_json(const struct build_job *job, const struct build_outcom
 	json_object_set_new(j, "replace", json_boolean(job->spec.replace));
 	json_object_set_new(j, "flags", texts(&job->spec.flags));
 	json_object_set_new(j, "sources", texts(&job->patches));
-	if (out->patch.path) {
-		json_object_set_new(j, "file", text(out->patch.path));
-		json_object_set_new(j, "size", json_integer((json_int_t)out->patch.size));
-		json_object_set_new(j, "sha256", text(out->sha256));
-	}
+	add_files(j, out);
 	return j;
 }
 

@@ -171,9 +171,14 @@ static void show_result(const struct page *p, enum build_result result)
 	fputc('\n', p->to);
 	switch (result) {
 	case BUILD_BUILT:
-		paint(p, KM_GREEN, "built");
-		fprintf(p->to, " %s: %zu bytes, %zu function%s replaced, sha256 %.16s\n", patch->path, patch->size,
-			patch->funcs.n, patch->funcs.n == 1 ? "" : "s", p->out->sha256);
+		for (size_t i = 0; i < KM_FLAVOURS; i++) {
+			if (!patch->files[i].path)
+				continue;
+			paint(p, KM_GREEN, "built");
+			fprintf(p->to, " %s%s: %zu bytes, %zu function%s replaced, sha256 %.16s\n", patch->files[i].path,
+				i == KM_FLAVOUR_CORE ? " for kmend.ko" : "", patch->files[i].size,
+				patch->funcs.n, patch->funcs.n == 1 ? "" : "s", p->out->sha256[i]);
+		}
 		break;
 	case BUILD_REFUSED:
 		paint(p, KM_RED, "refused");
