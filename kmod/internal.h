@@ -51,11 +51,13 @@ struct km_kernel {
 	void (*put_task_stack)(struct task_struct *);
 	struct module *(*find_module)(const char *);
 	struct module *(*module_text_address)(unsigned long);
+	struct module *(*module_address)(unsigned long); /* __module_address() */
 	int (*wake_up_state)(struct task_struct *, unsigned int);
 	unsigned long (*ftrace_location)(unsigned long);
 	int (*lookup_symbol_size)(unsigned long addr, unsigned long *size, unsigned long *offset); /* kallsyms_lookup_size_offset */
 	void *(*text_poke_copy)(void *, const void *, size_t);
-	void *each_symbol, *each_module_symbol; /* kallsyms_on_each_symbol(), module_kallsyms_on_each_symbol() */
+	int (*each_match_symbol)(int (*fn)(void *, unsigned long), const char *name, void *); /* vmlinux's, by address */
+	void *each_module_symbol; /* see km_each_module_symbol() */
 	const void *notes, *notes_end;		/* of vmlinux */
 };
 extern struct km_kernel km_kernel;
@@ -65,10 +67,13 @@ int km_kernel_init(void);
 
 /* Sets the address where a redirected call goes on. */
 static __always_inline void km_set_ip(struct ftrace_regs *fregs, unsigned long ip);
+/* All symbols of a loaded module in the order of its table, until fn returns other than 0. */
+void km_each_module_symbol(const char *module, int (*fn)(void *data, const char *name, unsigned long addr), void *data);
 /* Direct calls of a whole ftrace_ops; 6.4 renamed them. */
 int km_register_direct(struct ftrace_ops *ops, unsigned long addr);
 int km_unregister_direct(struct ftrace_ops *ops, unsigned long addr);
 bool km_has_direct(void);
+unsigned int km_direct_limit(void); /* how many at the same time are safe */
 #include "compat/compat.h"
 
 /* ---- symbols.c -------------------------------------------------------------------------------------------------------------------- */
@@ -94,14 +99,22 @@ int km_relocs_apply(const char *patch, const struct kmend_object *obj);
 void km_relocs_clear(const struct kmend_object *obj);
 /* arch: bytes of the field and its value; -EINVAL unknown type, -ERANGE overflow. */
 int km_arch_reloc(const struct kmend_reloc *r, unsigned long target, u64 *value, size_t *size);
-/* arch: writes into text or read-only data of a module, all CPUs see it afterwards. */
+/* arch: bytes of a field of that type; 0 unknown. */
+size_t km_arch_reloc_size(u32 type);
+/* arch: writes into text or data of a module, read-only or not. Text that a CPU may be running is not for it. Needs text_poke_copy. */
 void km_arch_write(void *place, const void *bytes, size_t n);
+/* arch: what a pointer to a kernel function that was found by name must be so that C can call through it, or 0; writer: address of
+ * text_poke_copy(), or 0. And a call before that. */
+unsigned long km_arch_callable(unsigned long function, unsigned long writer);
+asmlinkage unsigned long km_arch_call(unsigned long function, unsigned long a, unsigned long b, unsigned long c);
 /* arch: a stub that drops the return address of the fentry call and jumps to target. A handle, or -ENOSPC (all in use), -ERANGE,
  * -EOPNOTSUPP. */
 int km_arch_stub_get(unsigned long target);
 /* Gives it back; nobody may be in it any more. */
 void km_arch_stub_put(int stub);
 unsigned long km_arch_stub_addr(int stub);
+/* All of them. A task that is stopped in any of them may be on its way to what a site pointed to before. */
+void km_arch_stubs(unsigned long *start, unsigned long *end);
 #define KM_STUB_SIZE 16
 
 /* ---- stack.c ---------------------------------------------------------------------------------------------------------------------- */
@@ -182,9 +195,9 @@ struct km_site {
 	struct list_head transition; /* in km_transition.sites; empty when it has no part in it */
 	enum km_how how;
 	int why_handler; /* the error that direct calls gave: -EBUSY another tracer's, -ENOSPC … 0: not tried or not needed */
-	struct km_hook *hook;
-	struct ftrace_ops direct;
-	int stub; /* -1: none */
+	struct km_hook *hook;	  /* its handler, or NULL */
+	struct km_direct *direct; /* its direct call, or NULL */
+	int stub;		  /* of the direct call; -1: none */
 };
 extern struct list_head km_sites;
 /* The site of that function, made when it is new. -EINVAL without fentry; -ENOMEM. */

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * compat.h - what differs between kernels and must be inline; the rest of it is in compat/kernel.c.
+ */
+#ifndef KMEND_COMPAT_H
+#define KMEND_COMPAT_H
+
+#include <linux/ftrace.h>
+
+/* Linux 6.2 renamed it; both are macros on every architecture. */
+static __always_inline void km_set_ip(struct ftrace_regs *fregs, unsigned long ip)
+{
+#ifdef ftrace_regs_set_instruction_pointer
+	ftrace_regs_set_instruction_pointer(fregs, ip);
+#else
+	ftrace_instruction_pointer_set(fregs, ip);
+#endif
+}
+
+/* What a handler that changes the instruction pointer has to ask for: where ftrace passes arguments only, that includes it. */
+#ifdef CONFIG_HAVE_DYNAMIC_FTRACE_WITH_ARGS
+#define KM_FTRACE_FLAGS (FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT)
+#else
+#define KM_FTRACE_FLAGS (FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT)
+#endif
+
+#endif
