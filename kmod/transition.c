@@ -115,15 +115,13 @@ static void version_add(struct km_ranges *r, unsigned long version)
 		range_add(r, version, 1);
 }
 
-#define RANGES_PER_SITE 4
+#define RANGES_PER_SITE 3
 static void site_ranges_add(struct km_ranges *r, const struct km_site *site, bool leaving_to)
 {
 	unsigned long version = leaving_to ? site->to : site->from;
 
 	/* The fentry call's return address is on the stack of who is in the trampoline, on its way to either side. */
 	range_add(r, site->ip, MCOUNT_INSN_SIZE);
-	if (site->stub >= 0)
-		range_add(r, km_arch_stub_addr(site->stub), KM_STUB_SIZE);
 	if (version) {
 		version_add(r, version);
 		return;
@@ -135,15 +133,19 @@ static void site_ranges_add(struct km_ranges *r, const struct km_site *site, boo
 
 static struct km_ranges *ranges_create(bool target)
 {
+	unsigned long stubs, stubs_end;
 	struct km_ranges *r;
 	struct km_site *site;
 	size_t sites = 0;
 
 	list_for_each_entry(site, &km_transition.sites, transition)
 		sites++;
-	r = km_fails("ranges") ? NULL : kzalloc(struct_size(r, at, sites * RANGES_PER_SITE), GFP_KERNEL);
+	r = km_fails("ranges") ? NULL : kzalloc(struct_size(r, at, sites * RANGES_PER_SITE + 1), GFP_KERNEL);
 	if (!r)
 		return NULL;
+	/* Who was preempted in a stub is on its way to the side that the site had; the site has lost the stub by now. */
+	km_arch_stubs(&stubs, &stubs_end);
+	range_add(r, stubs, stubs_end - stubs);
 	list_for_each_entry(site, &km_transition.sites, transition)
 		site_ranges_add(r, site, !target);
 	km_ranges_sort(r);
