@@ -6,6 +6,7 @@
 #define KMEND_COMPAT_H
 
 #include <linux/ftrace.h>
+#include <linux/module.h>
 
 /* Linux 6.2 renamed it; both are macros on every architecture. */
 static __always_inline void km_set_ip(struct ftrace_regs *fregs, unsigned long ip)
@@ -14,6 +15,18 @@ static __always_inline void km_set_ip(struct ftrace_regs *fregs, unsigned long i
 	ftrace_regs_set_instruction_pointer(fregs, ip);
 #else
 	ftrace_instruction_pointer_set(fregs, ip);
+#endif
+}
+
+/* The code of a module but for its init's; 6.4 made an array of its parts. */
+static inline void km_module_text(const struct module *mod, unsigned long *start, unsigned long *end)
+{
+#ifdef KM_HAVE_MODULE_MEM
+	*start = (unsigned long)mod->mem[MOD_TEXT].base;
+	*end = *start + mod->mem[MOD_TEXT].size;
+#else
+	*start = (unsigned long)mod->core_layout.base;
+	*end = *start + mod->core_layout.text_size;
 #endif
 }
 

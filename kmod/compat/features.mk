@@ -3,3 +3,4 @@
 km-declares = $(if $(shell grep -w -m1 $(2) $(srctree)/include/$(1)),y)
 
 ccflags-$(call km-declares,linux/ftrace.h,register_ftrace_direct_multi) += -DKM_HAVE_FTRACE_DIRECT_MULTI
+ccflags-$(call km-declares,linux/module.h,MOD_TEXT) += -DKM_HAVE_MODULE_MEM
