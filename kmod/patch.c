@@ -160,10 +160,20 @@ static void free_later(struct work_struct *work)
 	free_patch(container_of(work, struct km_patch, free_work));
 }
 
+/* The transition is done with them. */
+static void release_sites(void)
+{
+	struct km_site *site, *next;
+
+	list_for_each_entry_safe(site, next, &km_transition.sites, transition)
+		list_del_init(&site->transition);
+}
+
 void km_patch_settled(struct km_patch *patch, bool reached)
 {
 	struct km_patch *p, *next;
 
+	release_sites();
 	km_sites_sweep();
 	list_for_each_entry_safe(p, next, &leaving, node) {
 		forget_modules(p);
@@ -199,12 +209,9 @@ static void begin_change(struct km_patch *patch, bool enabling)
 /* Nothing has become of it: the sites go where they went. */
 static void cancel_change(void)
 {
-	struct km_site *site, *next;
-
 	if (!list_empty(&km_transition.sites))
 		km_redirect_settle(&km_transition.sites);
-	list_for_each_entry_safe(site, next, &km_transition.sites, transition)
-		list_del_init(&site->transition);
+	release_sites();
 	km_change.patch = NULL;
 }
 
