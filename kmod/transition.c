@@ -115,13 +115,16 @@ static void version_add(struct km_ranges *r, unsigned long version)
 		range_add(r, version, 1);
 }
 
-#define RANGES_PER_SITE 3
+#define RANGES_PER_SITE 5
 static void site_ranges_add(struct km_ranges *r, const struct km_site *site, bool leaving_to)
 {
 	unsigned long version = leaving_to ? site->to : site->from;
 
-	/* The fentry call's return address is on the stack of who is in the trampoline, on its way to either side. */
+	/* The fentry call's return address is on the stack of who is in the trampoline, on its way to either side; at its end it is the
+	 * first byte of the side that was chosen, which no call returns to. */
 	range_add(r, site->ip, MCOUNT_INSN_SIZE);
+	range_add(r, site->from ?: site->func, 0);
+	range_add(r, site->to ?: site->func, 0);
 	if (version) {
 		version_add(r, version);
 		return;
