@@ -421,6 +421,7 @@ int km_transition_reverse(void)
 		return -EINVAL;
 	pr_debug("'%s': reversing transition from %s\n", patch_name(),
 		 goes_up() ? "patching to unpatching" : "unpatching to patching");
+	pr_notice("'%s': starting %s transition\n", patch_name(), word(!goes_up()));
 	err = go_towards(!t->target);
 	if (err)
 		pr_err("'%s': cannot turn the transition round: error %d\n", patch_name(), err);
