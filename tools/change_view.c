@@ -41,6 +41,25 @@ static void lock_busy(void *ctx)
 	fprintf(stderr, "kmend: another kmend is loading or unloading a patch; waiting for it\n");
 }
 
+/* A deadline is of the mode of that name. */
+static km_error *read_mode(const char *mode, const char *deadline, struct km_host_spec *spec)
+{
+	static const char *const modes[] = {"stop", "lazy", "hybrid", "deadline"};
+	size_t i = 0;
+
+	if (deadline)
+		KM_TRY(cmd_seconds(deadline, &spec->deadline));
+	spec->mode = mode ? mode : deadline ? "deadline" : NULL;
+	while (spec->mode && i < KM_COUNT(modes) && strcmp(modes[i], spec->mode))
+		i++;
+	if (i == KM_COUNT(modes))
+		return km_error_hint(km_error_new(KM_USAGE, "there is no mode '%s'", mode),
+				     "the modes are stop, lazy, hybrid and deadline; kmend(1) tells them apart");
+	if (deadline && strcmp(spec->mode, "deadline"))
+		return km_error_new(KM_USAGE, "the mode %s has no deadline", mode);
+	return NULL;
+}
+
 km_error *change_spec(const struct cmd_args *args, struct km_host_spec *ret)
 {
 	struct km_host_spec spec = {
@@ -48,6 +67,7 @@ km_error *change_spec(const struct cmd_args *args, struct km_host_spec *ret)
 
 	if (args->value[0])
 		KM_TRY(cmd_seconds(args->value[0], &spec.timeout));
+	KM_TRY(read_mode(args->value[3], args->value[4], &spec));
 	if (spec.no_wait && spec.force)
 		return km_error_hint(km_error_new(KM_USAGE, "--force and --no-wait exclude each other"),
 				     "force is used only when the time limit has passed");

@@ -7,6 +7,7 @@ static const struct km_door *the_door;
 const struct cmd cmds[] = {
 	{"build", "PATCH...", "make a patch module from source diffs", .program = "kmend-build"},
 	{"prepare", "RELEASE", "fetch and prepare a kernel to build for", .program = "kmend-build"},
+	{"core", "RELEASE", "build kmend.ko for a kernel", .program = "kmend-build"},
 	{"kernels", "", "list the kernels that can be built for", .program = "kmend-build"},
 	{"verify", "FILE", "prove a patch in a virtual machine", .program = "kmend-lab"},
 	{"load", "FILE|NAME [P=V]", "apply a patch to the running kernel", 1, 64, cmd_load_options, cmd_load},

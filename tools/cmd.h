@@ -103,7 +103,7 @@ void view_time(int64_t t, char out[static 32]);
 void view_json(json_t *o);
 
 /* ---- change_view.c: what load and unload say -------------------------------------------------------------------- */
-/* Fills in limits and progress from the options that both verbs have: timeout, no-wait, force, in this order. */
+/* Fills in limits and progress from the options that both verbs have: timeout, no-wait, force, mode, deadline, in this order. */
 KM_CHECKED km_error *change_spec(const struct cmd_args *args, struct km_host_spec *ret);
 /* The JSON object of a change; `result` is its word for the outcome. */
 json_t *change_json(const char *verb, const char *result, const struct km_host_change *change, int status);

@@ -31,7 +31,7 @@ static void print_blockers(const char *name, bool enabled, const km_blocker_list
 	       list->n == 1 ? " is" : "s are", list->n ? ":" : "");
 	view_blockers(stdout, list, "");
 	if (!list->n)
-		printf("The kernel looks again once a second; an idle CPU may be what it waits for.\n");
+		printf("An idle CPU may be what it waits for.\n");
 }
 
 static json_t *blockers_json(const char *name, bool enabled, const km_blocker_list *list)

@@ -53,6 +53,7 @@ static json_t *info_json(const char *path, const struct km_info *info, const km_
 		json_array_append_new(objects, object_json(&info->objects.at[i]));
 	json_object_set_new(o, "kmend", json_boolean(info->ours));
 	json_object_set_new(o, "livepatch", json_boolean(info->livepatch));
+	json_object_set_new(o, "flavour", info->core ? json_string("core") : info->livepatch ? json_string("klp") : json_null());
 	json_object_set_new(o, "format", info->ours ? json_integer(info->format) : json_null());
 	json_object_set_new(o, "replace", json_boolean(info->replace));
 	json_object_set_new(o, "cves", view_strings_json(&info->cves));
@@ -101,6 +102,8 @@ static void print_info(const char *path, const struct km_info *info, const km_er
 	if (info->description)
 		printf("%-12s%s\n", "description", info->description);
 	printf("%-12s%s\n", "kernel", info->release ? info->release : or_dash(info->vermagic));
+	if (info->core || info->livepatch)
+		printf("%-12s%s\n", "flavour", info->core ? "core: for kmend.ko" : "klp: for the kernel's own livepatch");
 	if (info->build_id)
 		printf("%-12s%s\n", "build-id", info->build_id);
 	print_strings("closes", &info->cves);

@@ -5,6 +5,8 @@ const struct cmd_option cmd_load_options[] = {
 	{"timeout", "SECONDS", "limit for the transition (60); at it the patch is taken back"},
 	{"no-wait", NULL, "return when the transition has begun"},
 	{"force", NULL, "at the limit force the transition instead (can crash; never removable)"},
+	{"mode", "MODE", "consistency for kmend.ko: stop, lazy, hybrid or deadline"},
+	{"deadline", "SECONDS", "for the mode deadline: at it kmend.ko has turned back by itself"},
 	{0},
 };
 
@@ -99,7 +101,7 @@ km_error *cmd_load(const struct cmd_args *args, int *status)
 	if (args->json)
 		view_json(change_json("load", outcomes[change.outcome].result, &change, *status));
 	else
-		say(&change, spec.timeout > 0 ? spec.timeout : KM_HOST_TIMEOUT);
+		say(&change, change.limit);
 	km_host_change_free(&change);
 	return NULL;
 }

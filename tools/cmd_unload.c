@@ -5,6 +5,8 @@ const struct cmd_option cmd_unload_options[] = {
 	{"timeout", "SECONDS", "limit for the transition (60); at it the patch is enabled again"},
 	{"no-wait", NULL, "return when the transition has begun; the module stays in memory"},
 	{"force", NULL, "at the limit force the transition instead (can crash; never removable)"},
+	{"mode", "MODE", "consistency for kmend.ko: stop, lazy, hybrid or deadline"},
+	{"deadline", "SECONDS", "for the mode deadline: at it kmend.ko has turned back by itself"},
 	{0},
 };
 
@@ -89,7 +91,7 @@ km_error *cmd_unload(const struct cmd_args *args, int *status)
 	if (args->json)
 		view_json(change_json("unload", outcomes[change.outcome].result, &change, *status));
 	else
-		say(&change, spec.timeout > 0 ? spec.timeout : KM_HOST_TIMEOUT);
+		say(&change, change.limit);
 	err = change.outcome == KM_HOST_ALREADY ? hint_near(host, name) : NULL;
 	km_host_change_free(&change);
 	return err;

@@ -8,10 +8,11 @@
  * the next one goes on from there.
  *
  * Paths of the host, all below $KMEND_ROOT when that is set (tests; no module is loaded into this kernel then):
- *   /sys/kernel/livepatch/, /sys/module/, /sys/kernel/notes, /proc/   the kernel's own
+ *   /sys/kernel/livepatch/, /sys/kernel/kmend/, /sys/module/, /sys/kernel/notes, /proc/   the kernel's own
  *   /run/kmend.lock            held by a load or unload from its first look to its end
  *   /run/kmend/patches/NAME.json   the record of a patch that kmend loaded; world-readable
- *   /var/lib/kmend/patches/NAME.ko    where `kmend load NAME` looks first
+ *   /run/kmend/core-mode       what /sys/kernel/kmend/mode was before a load chose another one
+ *   /var/lib/kmend/patches/[core/]NAME.ko    where `kmend load NAME` looks first
  * Sources: Documentation/ABI/testing/sysfs-kernel-livepatch, Documentation/livepatch/livepatch.rst,
  * kernel/livepatch/{core,transition}.c, fs/proc/base.c.
  */
@@ -36,7 +37,7 @@ struct km_applied_object {
 /* A patch module that is in the kernel. */
 struct km_applied {
 	char *name;           /* of the module */
-	const char *backend;  /* "livepatch" */
+	const char *backend;  /* "livepatch" or "core" */
 	bool registered;      /* the kernel's live patching knows it; else only the module is left in memory */
 	bool enabled;         /* the state it has, or goes to when in transition */
 	bool transition;
@@ -83,25 +84,35 @@ void km_blocker_list_free(km_blocker_list *l);
  */
 struct km_backend {
 	const char *name;
+	const char *enables; /* what the init of its patch modules calls, for messages */
 	/* Can this kernel do it? */
 	bool (*present)(km_host *host);
+	/* Could prepare() make it so? NULL: no. */
+	bool (*available)(km_host *host);
+	/* Makes it present, by loading what it needs; NULL: cannot be done. KM_REFUSED when that is not installed. */
+	km_error *(*prepare)(km_host *host);
 	/* Adds the patches it knows to *all, without record. */
 	km_error *(*list)(km_host *host, km_applied_list *all);
 	/* The state of one patch, cheap enough to poll. False: it is not registered (any more). */
 	bool (*state)(km_host *host, const char *name, bool *enabled, bool *transition);
 	/* Does this patch file belong to it? */
 	bool (*accepts)(const struct km_info *info);
+	/* The consistency model and deadline (seconds; 0: none given) for the next transition of `name`, or (NULL) of the patch that is
+	 * loaded next. mode NULL: as it was before. KM_REFUSED when it has no such model. */
+	km_error *(*choose)(km_host *host, const char *name, const char *mode, double deadline);
+	/* Seconds after which the kernel itself turns the transition of `name` round; 0, or no function: never. */
+	double (*deadline)(km_host *host, const char *name);
 	/* Starts or reverses a transition. KM_REFUSED when the kernel denies it. */
 	km_error *(*enable)(km_host *host, const struct km_applied *patch, bool on);
 	/* Ends a transition at once without regard to the tasks. The module can never be removed afterwards. */
 	km_error *(*force)(km_host *host, const struct km_applied *patch);
-	/* Has the task with this /proc/PID/task/TID directory yet to switch, for a transition to `target`? A task that
-	 * has gone has not. */
-	bool (*pending)(km_host *host, const char *task_dir, bool target);
+	/* How many tasks have yet to switch in the transition of `name` to `target`. With list, adds them: pid, tid, and in `stack` the
+	 * function that holds one where only the back end can tell. It may list fewer than it counts. */
+	size_t (*pending)(km_host *host, const char *name, bool target, km_blocker_list *list);
 	/* Is it this stack frame that keeps a task from following `patch`? */
 	bool (*blocks)(const struct km_applied *patch, const km_applied_list *all, const struct km_frame *frame);
 };
-extern const struct km_backend km_backend_livepatch;
+extern const struct km_backend km_backend_livepatch, km_backend_core;
 
 /* ---- the door to the kernel ---------------------------------------------------------------------------------------
  * Everything that changes the running kernel, and time. Tests put a simulated kernel behind it.
@@ -111,6 +122,8 @@ struct km_door {
 	/* finit_module(2); path is for messages */
 	int (*load)(void *ctx, int fd, const char *path, const char *parameters);
 	int (*remove)(void *ctx, const char *module);     /* delete_module(2), never blocking */
+	int (*find)(void *ctx, const char *module);       /* is it where modprobe(8) looks? ENOENT: no */
+	int (*probe)(void *ctx, const char *module);      /* loads it, as modprobe(8) does; ENOENT: not installed */
 	int (*write)(void *ctx, const char *path, const char *text); /* one write(2) to a sysfs file */
 	void (*sleep)(void *ctx, double seconds);
 	double (*now)(void *ctx); /* monotonic, seconds */
@@ -144,8 +157,10 @@ KM_CHECKED km_error *km_host_list(km_host *host, km_applied_list *ret);
 /* The tasks that `name` waits for. Not in transition: an empty list. `stacks` false: only counts and names are read. */
 KM_CHECKED km_error *km_host_blockers(km_host *host, const char *name, bool stacks, km_blocker_list *ret);
 
+/* Whether patches for kmend.ko can be loaded: it is in the kernel, or installed. */
+bool km_host_core_available(km_host *host);
 /* The file that `kmend load ARG` means. With a '/' or ending in ".ko": that path. Else /var/lib/kmend/patches/ARG.ko,
- * then ./ARG.ko. KM_ENV that lists where was looked, with the near names that exist. */
+ * then ./ARG.ko; in both places core/ARG.ko goes before it where kmend.ko is available. KM_ENV that lists where was looked, with the near names that exist. */
 KM_CHECKED km_error *km_host_find_file(km_host *host, const char *arg, char **ret);
 /* The name of the module that ARG (a name, or a path to NAME.ko) means: no directory, no ".ko", '-' as '_'. */
 char *km_host_module_name(const char *arg);
@@ -164,6 +179,8 @@ enum { KM_HOST_TIMEOUT = 60 }; /* seconds; the default limit of a transition */
 struct km_host_spec {
 	double timeout;     /* seconds for the transition; <= 0: KM_HOST_TIMEOUT */
 	bool no_wait;       /* return when the transition has begun */
+	const char *mode;   /* consistency model for kmend.ko: stop, lazy, hybrid or deadline; NULL: as configured */
+	double deadline;    /* seconds, for the mode deadline; 0: as configured */
 	bool force;         /* at the limit force the transition instead of reverting it */
 	const char *parameters; /* of the module, as on insmod's command line; NULL: none. A module that is in memory keeps its own. */
 	void (*progress)(void *ctx, const struct km_progress *p); /* may be NULL; called about once a second */
@@ -183,6 +200,7 @@ struct km_host_change {
 	char *name;
 	bool resumed;           /* the transition, or the enabled module, was left by an earlier command */
 	bool forced;
+	double limit;           /* seconds that it had */
 	double transition;      /* seconds from its start (or, resumed, from when we looked) to its end; 0: none */
 	double load;            /* seconds in finit_module(2), which begins the transition */
 	km_blocker_list blockers; /* at the limit */

@@ -3,25 +3,25 @@
  * Tasks that keep a transition from its end. /proc shows no idle tasks ("swapper"): a transition can wait for one of
  * them while no blocker is seen.
  */
-#include <ctype.h>
-
 #include "internal.h"
 
 enum { PF_KTHREAD = 0x00200000 }; /* include/linux/sched.h */
 
+static void blocker_end(struct km_blocker *b)
+{
+	for (size_t j = 0; j < b->stack.n; j++) {
+		free(b->stack.at[j].text);
+		free(b->stack.at[j].name);
+		free(b->stack.at[j].module);
+	}
+	km_vec_free(&b->stack);
+	free(b->comm);
+}
+
 void km_blocker_list_free(km_blocker_list *l)
 {
-	for (size_t i = 0; i < l->n; i++) {
-		struct km_blocker *b = &l->at[i];
-
-		for (size_t j = 0; j < b->stack.n; j++) {
-			free(b->stack.at[j].text);
-			free(b->stack.at[j].name);
-			free(b->stack.at[j].module);
-		}
-		km_vec_free(&b->stack);
-		free(b->comm);
-	}
+	for (size_t i = 0; i < l->n; i++)
+		blocker_end(&l->at[i]);
 	km_vec_free(l);
 }
 
@@ -66,60 +66,25 @@ static void read_stat(km_host *host, const char *dir, struct km_blocker *b)
 	b->kthread = flags & PF_KTHREAD;
 }
 
-struct walk {
-	km_host *host;
-	const struct km_backend *backend;
-	bool target, stacks;
-	size_t count;
-	km_blocker_list *list; /* or NULL: only count */
-};
-
-static void visit_task(struct walk *w, const char *pid, const char *tid)
+/* A task that has gone meanwhile keeps what the back end said of it. */
+static void read_task(km_host *host, bool stacks, struct km_blocker *b)
 {
-	KM_AUTOFREE char *dir = km_printf("/proc/%s/task/%s", pid, tid), *full = host_path(w->host, "%s", dir);
-	struct km_blocker b = {.pid = atol(pid), .tid = atol(tid)};
+	KM_AUTOFREE char *dir = km_printf("/proc/%ld/task/%ld", b->pid, b->tid);
+	struct km_blocker said = *b;
 
-	if (!w->backend->pending(w->host, full, w->target))
+	b->comm = host_text(host, "%s/comm", dir);
+	if (!b->comm)
+		b->comm = km_strdup("?");
+	read_stat(host, dir, b);
+	b->stack = (typeof(b->stack)){0};
+	if (stacks)
+		read_stack(host, dir, b);
+	if (stacks && !b->stack.n) {
+		b->stack = said.stack;
 		return;
-	w->count++;
-	if (!w->list)
-		return;
-	b.comm = host_text(w->host, "%s/comm", dir);
-	if (!b.comm)
-		b.comm = km_strdup("?");
-	read_stat(w->host, dir, &b);
-	if (w->stacks)
-		read_stack(w->host, dir, &b);
-	km_vec_push(w->list, b);
-}
-
-/* Tasks and processes may end between two looks: what cannot be read is gone. */
-static void walk_tasks(struct walk *w)
-{
-	KM_AUTOFREE char *proc = host_path(w->host, "/proc");
-	km_strv pids = {0};
-
-	km_error_free(km_listdir(proc, &pids));
-	for (size_t i = 0; i < pids.n; i++) {
-		KM_AUTOFREE char *dir = km_printf("%s/%s/task", proc, pids.at[i]);
-		km_strv tids = {0};
-
-		if (!isdigit((unsigned char)pids.at[i][0]))
-			continue;
-		km_error_free(km_listdir(dir, &tids));
-		for (size_t j = 0; j < tids.n; j++)
-			visit_task(w, pids.at[i], tids.at[j]);
-		km_strv_free(&tids);
 	}
-	km_strv_free(&pids);
-}
-
-size_t blockers_count(km_host *host, const struct km_backend *backend, bool target)
-{
-	struct walk w = {.host = host, .backend = backend, .target = target};
-
-	walk_tasks(&w);
-	return w.count;
+	said.comm = NULL;
+	blocker_end(&said);
 }
 
 static void mark_frames(const struct km_backend *backend, const struct km_applied *patch, const km_applied_list *all,
@@ -129,7 +94,7 @@ static void mark_frames(const struct km_backend *backend, const struct km_applie
 		for (size_t j = 0; j < list->at[i].stack.n; j++) {
 			struct km_frame *frame = &list->at[i].stack.at[j];
 
-			frame->patched = backend->blocks(patch, all, frame);
+			frame->patched |= backend->blocks(patch, all, frame);
 		}
 }
 
@@ -143,10 +108,10 @@ km_error *km_host_blockers(km_host *host, const char *name, bool stacks, km_bloc
 	patch = km_applied_find(&all, name);
 	if (patch && patch->transition) {
 		const struct km_backend *backend = host_backend(patch->backend);
-		struct walk w = {
-			.host = host, .backend = backend, .target = patch->enabled, .stacks = stacks, .list = &list};
 
-		walk_tasks(&w);
+		backend->pending(host, name, patch->enabled, &list);
+		for (size_t i = 0; i < list.n; i++)
+			read_task(host, stacks, &list.at[i]);
 		mark_frames(backend, patch, &all, &list);
 	}
 	km_applied_list_free(&all);

@@ -4,9 +4,10 @@
 
 static const double FORCE_LIMIT = 5;
 
+/* The kernel's own deadline comes first. */
 static double limit_of(const struct km_host_spec *spec)
 {
-	return spec->timeout > 0 ? spec->timeout : KM_HOST_TIMEOUT;
+	return spec->timeout > 0 ? spec->timeout : KM_HOST_TIMEOUT + (spec->deadline > 0 ? spec->deadline : 0);
 }
 
 /* Waits for a kmend that is at work, no longer than a transition may take. */
@@ -36,7 +37,24 @@ km_error *change_begin(struct change *c, km_host *host, const struct km_host_spe
 	if (!km_host_privileged(host))
 		return km_error_hint(km_error_new(KM_ENV, "only root can change what is applied to the kernel"),
 				     "run it through sudo");
-	return take_lock(c);
+	KM_TRY(take_lock(c));
+	/* What a kmend that was killed has left. */
+	for (size_t i = 0; host_backends[i]; i++)
+		km_error_free(host_backends[i]->choose(host, NULL, NULL, 0));
+	return NULL;
+}
+
+km_error *change_choose(const struct change *c, const struct km_backend *backend, const char *name)
+{
+	if (!c->spec->mode)
+		return NULL;
+	return backend->choose(c->host, name, c->spec->mode, c->spec->deadline);
+}
+
+void change_unchoose(const struct change *c, const struct km_backend *backend, const char *name)
+{
+	if (c->spec->mode)
+		km_error_free(backend->choose(c->host, name, NULL, 0));
 }
 
 void change_end(struct change *c)
@@ -82,6 +100,10 @@ static km_error *wait_for(struct change *c, const struct km_applied *patch, bool
 			 .reverting = reverting,
 			 .limit = limit};
 
+	if (w.backend->deadline && !reverting) {
+		w.deadline = w.backend->deadline(c->host, patch->name);
+		w.blockers = &c->out.blockers;
+	}
 	return transition_wait(c->host, &w, c->spec, elapsed, end);
 }
 
@@ -123,18 +145,27 @@ static km_error *turn_round(struct change *c, const struct km_applied *patch, bo
 km_error *change_finish(struct change *c, const struct km_applied *patch, bool target, const char *waiting,
 			const char *reverting)
 {
+	const struct km_backend *backend = host_backend(patch->backend);
 	enum wait_end end;
+	double deadline;
 
 	if (c->spec->no_wait) {
 		c->out.outcome = KM_HOST_STARTED;
 		return NULL;
 	}
 	km_host_step(waiting);
-	KM_TRY(wait_for(c, patch, target, false, limit_of(c->spec), &c->out.transition, &end));
-	if (end == WAIT_DONE) {
-		c->out.outcome = KM_HOST_DONE;
+	c->out.limit = limit_of(c->spec);
+	deadline = backend->deadline ? backend->deadline(c->host, patch->name) : 0;
+	KM_TRY(wait_for(c, patch, target, false, c->out.limit, &c->out.transition, &end));
+	if (end == WAIT_TURNED && deadline > 0)
+		c->out.limit = deadline;
+	if (end != WAIT_LIMIT) {
+		c->out.outcome = end == WAIT_DONE ? KM_HOST_DONE : KM_HOST_REVERTED;
+		if (end == WAIT_DONE)
+			km_blocker_list_free(&c->out.blockers);
 		return NULL;
 	}
+	km_blocker_list_free(&c->out.blockers);
 	KM_TRY(km_host_blockers(c->host, patch->name, true, &c->out.blockers));
 	if (c->spec->force)
 		return force_through(c, patch, target);

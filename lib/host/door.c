@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <libkmod.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,6 +24,52 @@ static int real_remove(void *ctx, const char *module)
 {
 	(void)ctx;
 	return syscall(SYS_delete_module, module, O_NONBLOCK) ? errno : 0;
+}
+
+static struct kmod_list *look_up(struct kmod_ctx *kmod, const char *module)
+{
+	struct kmod_list *list = NULL;
+
+	if (kmod)
+		kmod_module_new_from_lookup(kmod, module, &list);
+	return list;
+}
+
+static int real_find(void *ctx, const char *module)
+{
+	struct kmod_ctx *kmod = kmod_new(NULL, NULL);
+	struct kmod_list *list = look_up(kmod, module);
+	int sys = list ? 0 : ENOENT;
+
+	(void)ctx;
+	kmod_module_unref_list(list);
+	kmod_unref(kmod);
+	return sys;
+}
+
+static int real_probe(void *ctx, const char *module)
+{
+	struct kmod_ctx *kmod = kmod_new(NULL, NULL);
+	struct kmod_list *list = look_up(kmod, module);
+	int sys = ENOENT;
+
+	(void)ctx;
+	if (list) {
+		struct kmod_module *first = kmod_module_get_module(list);
+
+		sys = -kmod_module_probe_insert_module(first, 0, NULL, NULL, NULL, NULL);
+		kmod_module_unref(first);
+	}
+	kmod_module_unref_list(list);
+	kmod_unref(kmod);
+	return sys;
+}
+
+static int no_module(void *ctx, const char *module)
+{
+	(void)ctx;
+	(void)module;
+	return ENOENT;
 }
 
 static int no_load(void *ctx, int fd, const char *path, const char *parameters)
@@ -67,12 +114,19 @@ static double real_now(void *ctx)
 
 struct km_door km_door_real(const char *root)
 {
-	struct km_door door = {
-		.load = real_load, .remove = real_remove, .write = real_write, .sleep = real_sleep, .now = real_now};
+	struct km_door door = {.load = real_load,
+			       .remove = real_remove,
+			       .find = real_find,
+			       .probe = real_probe,
+			       .write = real_write,
+			       .sleep = real_sleep,
+			       .now = real_now};
 
 	if (*root) {
 		door.load = no_load;
 		door.remove = no_remove;
+		door.find = no_module;
+		door.probe = no_module;
 	}
 	return door;
 }

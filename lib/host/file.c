@@ -37,6 +37,18 @@ static void add_names(const char *dir, km_strv *names)
 	km_strv_free(&here);
 }
 
+/* Of both flavours in one place the core's is taken where there is a core. */
+static bool find_in(km_host *host, const char *dir, const char *name, char **ret)
+{
+	KM_AUTOFREE char *plain = km_printf("%s/%s.ko", dir, name), *core = km_printf("%s/core/%s.ko", dir, name);
+	bool use_core = km_exists(core) && km_host_core_available(host);
+
+	if (!use_core && !km_exists(plain))
+		return false;
+	*ret = km_strdup(use_core ? core : plain);
+	return true;
+}
+
 km_error *km_host_find_file(km_host *host, const char *arg, char **ret)
 {
 	KM_AUTOFREE char *store = host_path(host, STORE), *kept = km_printf("%s/%s.ko", store, arg);
@@ -45,10 +57,12 @@ km_error *km_host_find_file(km_host *host, const char *arg, char **ret)
 	const char *near;
 	km_error *err;
 
-	if (strchr(arg, '/') || km_ends(arg, ".ko") || km_exists(kept) || km_exists(here)) {
-		*ret = km_strdup(strchr(arg, '/') || km_ends(arg, ".ko") ? arg : km_exists(kept) ? kept : here);
+	if (strchr(arg, '/') || km_ends(arg, ".ko")) {
+		*ret = km_strdup(arg);
 		return NULL;
 	}
+	if (find_in(host, store, arg, ret) || find_in(host, ".", arg, ret))
+		return NULL;
 	add_names(store, &names);
 	add_names(".", &names);
 	near = km_nearest(arg, (const char *const *)names.at, names.n);
@@ -222,7 +236,7 @@ km_error *km_host_check(km_host *host, const struct km_info *info)
 	const char *magic = info->vermagic ? info->vermagic : "";
 	size_t n = strcspn(magic, " ");
 
-	if (!info->livepatch)
+	if (!info->livepatch && !info->core)
 		return km_error_hint(
 			km_error_new(KM_REFUSED, "%s is an ordinary kernel module, no live patch", or_name(info)),
 			"its modinfo lacks 'livepatch: Y'; load such a module with modprobe(8)");

@@ -6,7 +6,7 @@
 
 #include "internal.h"
 
-const struct km_backend *const host_backends[] = {&km_backend_livepatch, NULL};
+const struct km_backend *const host_backends[] = {&km_backend_livepatch, &km_backend_core, NULL};
 
 enum { TEXT_MAX = 1 << 20 };
 
@@ -163,7 +163,12 @@ bool km_host_privileged(const km_host *host)
 bool km_host_supported(km_host *host)
 {
 	for (size_t i = 0; host_backends[i]; i++)
-		if (host_backends[i]->present(host))
+		if (host_backends[i]->present(host) || (host_backends[i]->available && host_backends[i]->available(host)))
 			return true;
 	return false;
+}
+
+bool km_host_core_available(km_host *host)
+{
+	return km_backend_core.available(host);
 }

@@ -24,6 +24,24 @@ long host_number(const km_host *host, long missing, const char *fmt, ...) KM_PRI
 const struct km_backend *host_backend(const char *name);
 extern const struct km_backend *const host_backends[]; /* NULL-terminated */
 
+/* ---- patches.c: what both back ends have in common; base is the directory that they show their patches in -------- */
+bool patches_present(const km_host *host, const char *base);
+/* The state of one patch; false: it is not there. */
+bool patches_state(const km_host *host, const char *base, const char *name, bool *enabled, bool *transition);
+/* Adds all patches, in the order of the stack. */
+KM_CHECKED km_error *patches_list(const km_host *host, const struct km_backend *backend, const char *base,
+				  km_applied_list *all);
+/* One write(2) to a file of a patch; 0 or an errno. */
+int patches_write(const km_host *host, const char *base, const char *name, const char *file, const char *text);
+/* Is it this frame that keeps a task from following the patch? cold: "<name>.cold" belongs to the function. */
+bool patches_block(const struct km_applied *patch, const km_applied_list *all, const struct km_frame *frame, bool cold);
+
+/* ---- log.c ------------------------------------------------------------------------------------------------------ */
+/* The kernel log from now on; -1 when it cannot be read. */
+int log_open(const km_host *host);
+/* What it has got since about this module, or about live patching: lines behind a title, or NULL. The caller's. */
+char *log_about(int fd, const char *name);
+
 /* ---- notes.c ---------------------------------------------------------------------------------------------------- */
 /* The build-id (hex) in a run of ELF notes, or NULL. The caller's to free. */
 char *notes_build_id(const void *bytes, size_t size);
@@ -64,20 +82,23 @@ void module_remove(km_host *host, const char *name, char **why);
 char *module_holders(const km_host *host, const char *name);
 
 /* ---- transition.c ----------------------------------------------------------------------------------------------- */
-enum wait_end { WAIT_DONE, WAIT_LIMIT };
+enum wait_end {
+	WAIT_DONE,
+	WAIT_LIMIT,
+	WAIT_TURNED, /* the kernel's own deadline passed: it is back where it came from */
+};
 struct wait {
 	const struct km_backend *backend;
 	const char *name;
 	bool target, reverting;
 	double limit;
+	double deadline;	  /* after which the kernel turns round by itself; 0: never */
+	km_blocker_list *blockers; /* or NULL: gets who was in the way before it did */
 };
 /* Waits until the patch has reached w->target or the limit passes, showing progress. KM_REFUSED when somebody else
  * turned the patch round meanwhile. */
 KM_CHECKED km_error *transition_wait(km_host *host, const struct wait *w, const struct km_host_spec *spec,
 				     double *elapsed, enum wait_end *ret);
-/* Tasks that have not switched. */
-size_t blockers_count(km_host *host, const struct km_backend *backend, bool target);
-
 /* ---- change.c: what load and unload have in common -------------------------------------------------------------- */
 struct change {
 	km_host *host;
@@ -93,6 +114,11 @@ KM_CHECKED km_error *change_begin(struct change *c, km_host *host, const struct 
 void change_end(struct change *c);
 /* Refuses when a patch other than `name` is in transition. */
 KM_CHECKED km_error *change_alone(const struct change *c, const char *name);
+/* Tells the back end which consistency model the next transition shall have, of `name` or (NULL) of the patch that is loaded next. KM_USAGE
+ * or KM_REFUSED when it cannot. */
+KM_CHECKED km_error *change_choose(const struct change *c, const struct km_backend *backend, const char *name);
+/* Takes that back. */
+void change_unchoose(const struct change *c, const struct km_backend *backend, const char *name);
 /* Waits for `patch` to reach `target`; at the limit forces it, when that was asked for, or turns it round, after the
  * step `reverting`. */
 KM_CHECKED km_error *change_finish(struct change *c, const struct km_applied *patch, bool target, const char *waiting,

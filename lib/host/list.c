@@ -52,6 +52,14 @@ static void add_module_facts(const km_host *host, struct km_applied *patch)
 	patch->refcount = (unsigned)host_number(host, 0, "/sys/module/%s/refcnt", patch->name);
 }
 
+/* It uses what its back end exports; the kernel's own livepatch is no module. */
+static const char *backend_of_left(const km_host *host, const char *name)
+{
+	KM_AUTOFREE char *holder = host_path(host, "/sys/module/" KM_CORE_MODULE "/holders/%s", name);
+
+	return km_exists(holder) ? km_backend_core.name : km_backend_livepatch.name;
+}
+
 /*
  * A module with the taint 'K' (TAINT_LIVEPATCH) that live patching does not know is what stays after a patch was
  * disabled or replaced, or between the end of a transition and the removal of the module.
@@ -69,7 +77,7 @@ static km_error *add_left_modules(const km_host *host, km_applied_list *all)
 
 		if (taint && strchr(taint, 'K') && !km_applied_find(all, names.at[i]))
 			km_vec_push(all, (struct km_applied){.name = km_strdup(names.at[i]),
-							     .backend = km_backend_livepatch.name,
+							     .backend = backend_of_left(host, names.at[i]),
 							     .replace = -1,
 							     .uid = -1});
 	}

@@ -39,7 +39,10 @@ static km_error *insert(struct change *c, const struct patch_file *file)
 
 	KM_TRY(record_write(c->host, file));
 	km_host_step("load-recorded");
-	err = module_load(c->host, file, c->spec->parameters, &c->out.load);
+	err = change_choose(c, file->backend, NULL);
+	if (!err)
+		err = module_load(c->host, file, c->spec->parameters, &c->out.load);
+	change_unchoose(c, file->backend, NULL);
 	if (err) {
 		record_remove(c->host, name);
 		return err;
@@ -51,7 +54,8 @@ static km_error *insert(struct change *c, const struct patch_file *file)
 	record_remove(c->host, name);
 	err = km_error_new(KM_REFUSED, "%s was loaded, but patched nothing: it registered no live patch", name);
 	return why ? km_error_hint(err, "and it cannot be removed: %s", why)
-		   : km_error_hint(err, "its module init must call klp_enable_patch(); the module was removed again");
+		   : km_error_hint(err, "its module init must call %s; the module was removed again",
+				   file->backend->enables);
 }
 
 /* What is there already of this patch. *there: nothing is to be loaded. */
@@ -76,8 +80,11 @@ static km_error *reconcile(struct change *c, const struct patch_file *file, bool
 		return refuse_other(file, same);
 	*there = true;
 	c->out.resumed = cur->transition;
+	if (cur->enabled)
+		return NULL;
 	/* On its way out, or (before Linux 5.1) disabled but registered. */
-	return cur->enabled ? NULL : file->backend->enable(c->host, cur, true);
+	KM_TRY(change_choose(c, file->backend, cur->name));
+	return file->backend->enable(c->host, cur, true);
 }
 
 /* After the limit: the patch is disabled, its module goes. */
@@ -139,16 +146,27 @@ static km_error *apply(struct change *c, const struct patch_file *file)
 	return NULL;
 }
 
+/* The kernel's own live patching is there or it is not; kmend.ko may be loaded. */
+static km_error *make_ready(struct change *c, const struct km_backend *backend)
+{
+	if (backend->prepare)
+		return backend->prepare(c->host);
+	if (!backend->present(c->host))
+		return km_error_hint(km_error_new(KM_REFUSED, "this kernel has no live patching"),
+				     "it was built without CONFIG_LIVEPATCH, or /sys is not mounted; a patch of the flavour "
+				     "core needs kmend.ko instead");
+	return NULL;
+}
+
 static km_error *check_and_apply(struct change *c, const char *path)
 {
 	struct patch_file file;
 	km_error *err;
 
-	if (!km_host_supported(c->host))
-		return km_error_hint(km_error_new(KM_REFUSED, "this kernel has no live patching"),
-				     "it was built without CONFIG_LIVEPATCH, or /sys is not mounted");
 	KM_TRY(patch_file_open(path, &file));
 	err = km_host_check(c->host, file.info);
+	if (!err)
+		err = make_ready(c, file.backend);
 	if (!err) {
 		c->out.name = km_strdup(file.info->name);
 		err = apply(c, &file);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Modules into the kernel and out of it, with the kernel's own words when it does not want to. */
 #include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include "internal.h"
 
@@ -28,44 +26,13 @@ char *module_holders(const km_host *host, const char *name)
 	return s.at;
 }
 
-/* The kernel log from now on; -1 when it cannot be read. */
-static int log_open(const km_host *host)
-{
-	KM_AUTOFREE char *path = host_path(host, "/dev/kmsg");
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-
-	if (fd >= 0)
-		lseek(fd, 0, SEEK_END);
-	return fd;
-}
-
-/* Each read(2) gives one record, "level,seq,time,flags;text\n"; those of the patch are gathered, or NULL. */
-static char *log_about(int fd, const char *name)
-{
-	char record[8192];
-	km_str s = {0};
-	ssize_t n;
-
-	while (fd >= 0 && ((n = read(fd, record, sizeof(record) - 1)) > 0 || (n < 0 && errno == EPIPE))) {
-		char *text;
-
-		if (n < 0)
-			continue; /* records were lost; the next read goes on behind them */
-		record[n] = '\0';
-		text = strchr(record, ';');
-		if (text && (strstr(text, name) || strstr(text, "livepatch") || strstr(text, "module")) && s.n < 2000)
-			km_str_printf(&s, "%s%.*s", s.n ? "\n" : "the kernel says:\n", (int)strcspn(text + 1, "\n"),
-				      text + 1);
-	}
-	return s.at;
-}
-
-/* What an errno of finit_module(2) means for a patch. */
-static const struct {
+/* What an errno of finit_module(2) means for a patch; for one of the other back end it may be something else. */
+struct meaning {
 	int sys;
 	enum km_code code;
 	const char *what, *hint;
-} meanings[] = {
+};
+static const struct meaning meanings[] = {
 	{ENOEXEC, KM_REFUSED, "it does not fit this kernel (format or vermagic)", "build it for this kernel"},
 	{EKEYREJECTED, KM_REFUSED, "this kernel takes only modules signed with a key it trusts",
 	 "sign the patch with such a key"},
@@ -80,24 +47,38 @@ static const struct {
 	{EBUSY, KM_REFUSED, "the kernel is busy with another transition", "try again when kmend status shows none"},
 	{ENOSYS, KM_ENV, "no modules are loaded below KMEND_ROOT", NULL},
 };
+static const struct meaning core_meanings[] = {
+	{ENOEXEC, KM_REFUSED, "it is for another kernel, or for another version of kmend.ko",
+	 "build it again: kmend build --flavour core"},
+	{EILSEQ, KM_REFUSED, "a function in the running kernel is not the one that the patch was made for",
+	 "something else has changed the function, or the kernel is another build"},
+	{EBUSY, KM_REFUSED, "a transition is under way, a tracer owns a function, or (mode stop) a task stayed inside one",
+	 "try again, or with another --mode"},
+};
 
-static km_error *explain(int sys, const char *name, const char *log)
+static const struct meaning *find_meaning(const struct meaning *all, size_t n, int sys)
 {
-	km_error *err = NULL;
+	for (size_t i = 0; i < n; i++)
+		if (all[i].sys == sys)
+			return &all[i];
+	return NULL;
+}
 
-	for (size_t i = 0; i < KM_COUNT(meanings); i++) {
-		if (meanings[i].sys != sys)
-			continue;
-		err = km_error_new(meanings[i].code, "the kernel refused %s: %s", name, meanings[i].what);
-		err->sys = sys;
-		if (log)
-			err = km_error_hint(err, "%s", log);
-		if (meanings[i].hint)
-			err = km_error_hint(err, "%s", meanings[i].hint);
-	}
-	if (!err)
+static km_error *explain(int sys, const char *name, bool core, const char *log)
+{
+	const struct meaning *m = core ? find_meaning(core_meanings, KM_COUNT(core_meanings), sys) : NULL;
+	km_error *err;
+
+	m = m ? m : find_meaning(meanings, KM_COUNT(meanings), sys);
+	if (!m) {
 		err = km_error_sys(sys, "cannot load %s", name);
-	return log ? km_error_hint(err, "%s", log) : err;
+		return log ? km_error_hint(err, "%s", log) : err;
+	}
+	err = km_error_new(m->code, "the kernel refused %s: %s", name, m->what);
+	err->sys = sys;
+	if (log)
+		err = km_error_hint(err, "%s", log);
+	return m->hint ? km_error_hint(err, "%s", m->hint) : err;
 }
 
 km_error *module_load(km_host *host, const struct patch_file *file, const char *parameters, double *seconds)
@@ -112,7 +93,7 @@ km_error *module_load(km_host *host, const struct patch_file *file, const char *
 	if (!sys)
 		return NULL;
 	words = log_about(log, file->info->name);
-	return explain(sys, file->info->name, words);
+	return explain(sys, file->info->name, file->info->core, words);
 }
 
 void module_remove(km_host *host, const char *name, char **why)

@@ -2,16 +2,21 @@
 /* Waiting for a transition: often enough to measure it, seldom enough to cost nothing. */
 #include "internal.h"
 
-enum seen { SEEN_UNDER_WAY, SEEN_DONE, SEEN_ELSEWHERE };
+enum seen { SEEN_UNDER_WAY, SEEN_DONE, SEEN_TURNING, SEEN_TURNED, SEEN_ELSEWHERE };
 
 static enum seen look(km_host *host, const struct wait *w)
 {
 	bool enabled, transition;
 
-	if (!w->backend->state(host, w->name, &enabled, &transition))
-		return w->target ? SEEN_ELSEWHERE : SEEN_DONE;
+	if (!w->backend->state(host, w->name, &enabled, &transition)) {
+		if (!w->target)
+			return SEEN_DONE;
+		return w->deadline > 0 ? SEEN_TURNED : SEEN_ELSEWHERE;
+	}
 	if (enabled == w->target)
 		return transition ? SEEN_UNDER_WAY : SEEN_DONE;
+	if (w->deadline > 0)
+		return transition ? SEEN_TURNING : SEEN_TURNED;
 	return SEEN_ELSEWHERE;
 }
 
@@ -42,10 +47,26 @@ static void report(km_host *host, const struct wait *w, const struct km_host_spe
 
 	if (!spec->progress || elapsed < r->next)
 		return;
-	p.left = blockers_count(host, w->backend, w->target);
+	p.left = w->backend->pending(host, w->name, w->target, NULL);
 	cost = host->door.now(host->door.ctx) - begin;
 	r->next = elapsed + (20 * cost > 1 ? 20 * cost : 1);
 	spec->progress(spec->ctx, &p);
+}
+
+/* Who is in the way when the kernel gives up is not to be seen any more afterwards. */
+static void remember_blockers(km_host *host, const struct wait *w, double elapsed)
+{
+	km_blocker_list list = {0};
+	km_error *err;
+
+	if (!w->blockers || elapsed < w->deadline / 2)
+		return;
+	err = km_host_blockers(host, w->name, true, &list);
+	if (!err && list.n) {
+		km_blocker_list_free(w->blockers);
+		*w->blockers = list;
+	}
+	km_error_free(err);
 }
 
 km_error *transition_wait(km_host *host, const struct wait *w, const struct km_host_spec *spec, double *elapsed,
@@ -63,11 +84,13 @@ km_error *transition_wait(km_host *host, const struct wait *w, const struct km_h
 			return km_error_hint(km_error_new(KM_REFUSED, "%s was %s by someone else while we waited",
 							  w->name, w->target ? "disabled or replaced" : "enabled"),
 					     "see what is applied now: kmend status");
-		if (seen == SEEN_DONE || now >= w->limit) {
+		if (seen == SEEN_DONE || seen == SEEN_TURNED || now >= w->limit) {
 			*elapsed = now;
-			*ret = seen == SEEN_DONE ? WAIT_DONE : WAIT_LIMIT;
+			*ret = seen == SEEN_DONE ? WAIT_DONE : seen == SEEN_TURNED ? WAIT_TURNED : WAIT_LIMIT;
 			return NULL;
 		}
+		if (seen == SEEN_UNDER_WAY && w->deadline > 0)
+			remember_blockers(host, w, now);
 		report(host, w, spec, now, &r);
 	}
 }

@@ -21,18 +21,33 @@ static km_error *refuse_held(const struct change *c, const char *name)
 	return km_error_hint(km_error_new(KM_REFUSED, "%s is used by %s", name, holders), "unload that first");
 }
 
+static km_error *start_back(struct change *c, const struct km_backend *backend, const struct km_applied *cur)
+{
+	km_error *err = backend->enable(c->host, cur, false);
+
+	if (err)
+		change_unchoose(c, backend, cur->name);
+	return err;
+}
+
 static km_error *disable(struct change *c, const struct km_applied *cur)
 {
+	const struct km_backend *backend = host_backend(cur->backend);
+
 	c->out.resumed = cur->transition && !cur->enabled;
 	if (cur->enabled) {
 		km_host_step("unload-disabling");
-		KM_TRY(host_backend(cur->backend)->enable(c->host, cur, false));
+		KM_TRY(change_choose(c, backend, cur->name));
+		KM_TRY(start_back(c, backend, cur));
 		km_host_step("unload-disabled");
 	} else if (!cur->transition) {
 		c->out.outcome = KM_HOST_DONE; /* before Linux 5.1 a disabled patch stays registered */
 		return NULL;
 	}
-	return change_finish(c, cur, false, "unload-waiting", "unload-reverting");
+	KM_TRY(change_finish(c, cur, false, "unload-waiting", "unload-reverting"));
+	if (c->out.outcome == KM_HOST_REVERTED)
+		change_unchoose(c, backend, cur->name);
+	return NULL;
 }
 
 static km_error *take_back(struct change *c, const char *name)

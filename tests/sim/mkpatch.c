@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mkpatch FILE NAME [KEY=VALUE]... [foreign] [ordinary]: a patch file for the tests; keys as in struct sim_patch. */
+/* mkpatch FILE NAME [KEY=VALUE]... [foreign] [ordinary] [core]: a patch file for the tests; keys as in struct sim_patch. */
 #include "sim.h"
 
 int main(int argc, char **argv)
@@ -16,6 +16,7 @@ int main(int argc, char **argv)
 		p.cve = km_starts(argv[i], "cve=") ? argv[i] + 4 : p.cve;
 		p.module = km_starts(argv[i], "module=") ? argv[i] + 7 : p.module;
 		p.foreign |= !strcmp(argv[i], "foreign");
+		p.core |= !strcmp(argv[i], "core");
 		p.ordinary |= !strcmp(argv[i], "ordinary");
 	}
 	sim_write_patch(argv[1], &p);

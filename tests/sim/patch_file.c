@@ -17,7 +17,7 @@ static void add_modinfo(km_elf *elf, const struct sim_patch *p)
 	km_str s = {0};
 
 	add_entry(&s, "license", "GPL");
-	if (!p->ordinary)
+	if (!p->ordinary && !p->core)
 		add_entry(&s, "livepatch", "Y");
 	add_entry(&s, "name", p->name);
 	add_entry(&s, "vermagic", magic);
@@ -78,6 +78,8 @@ void sim_write_patch(const char *path, const struct sim_patch *patch)
 	snprintf((char *)module + 24, 56, "%s", p.module ? p.module : p.name);
 	sec = km_elf_add_sec(elf, ".gnu.linkonce.this_module", SHT_PROGBITS, SHF_ALLOC | SHF_WRITE, 64);
 	km_sec_set(elf, sec, module, sizeof(module));
+	if (p.core)
+		km_elf_add_sym(elf, "kmend_enable_patch", STB_GLOBAL, STT_NOTYPE, NULL, 0, 0);
 	add_note(elf, p.id ? p.id : "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
 	if (!p.foreign && !p.ordinary)
 		add_meta(elf, &p);

@@ -5,7 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define KLP "sys/kernel/livepatch"
+#define KLP  "sys/kernel/livepatch"
+#define CORE "sys/kernel/kmend"
 
 static void must(km_error *err)
 {
@@ -99,26 +100,35 @@ static void set_tasks(const struct sim *sim, int state)
 	km_strv_free(&pids);
 }
 
+static const char *base_of(const struct sim *sim, const char *name)
+{
+	KM_AUTOFREE char *path = km_printf(CORE "/%s", name);
+
+	return sim_has(sim, path) ? CORE : KLP;
+}
+
 static void set(const struct sim *sim, const char *name, const char *file, int value)
 {
-	KM_AUTOFREE char *path = km_printf(KLP "/%s/%s", name, file);
+	KM_AUTOFREE char *path = km_printf("%s/%s/%s", base_of(sim, name), name, file);
 
 	sim_put(sim, path, "%d\n", value);
 }
 
 static int get(const struct sim *sim, const char *name, const char *file)
 {
-	KM_AUTOFREE char *path = km_printf(KLP "/%s/%s", name, file);
+	KM_AUTOFREE char *path = km_printf("%s/%s/%s", base_of(sim, name), name, file);
 
 	return (int)number(sim, path, -1);
 }
 
-static char *moving(const struct sim *sim)
+static char *moving_in(const struct sim *sim, const char *base)
 {
-	KM_AUTOFREE char *dir = km_path(sim->root, KLP);
+	KM_AUTOFREE char *dir = km_path(sim->root, base);
 	km_strv names = {0};
 	char *found = NULL;
 
+	if (!km_is_dir(dir))
+		return NULL;
 	must(km_listdir(dir, &names));
 	for (size_t i = 0; i < names.n && !found; i++)
 		if (get(sim, names.at[i], "transition") == 1)
@@ -127,9 +137,16 @@ static char *moving(const struct sim *sim)
 	return found;
 }
 
+static char *moving(const struct sim *sim)
+{
+	char *found = moving_in(sim, KLP);
+
+	return found ? found : moving_in(sim, CORE);
+}
+
 static void let_go(const struct sim *sim, const char *name)
 {
-	KM_AUTOFREE char *dir = km_printf(KLP "/%s", name), *refcnt = km_printf("sys/module/%s/refcnt", name);
+	KM_AUTOFREE char *dir = km_printf("%s/%s", base_of(sim, name), name), *refcnt = km_printf("sys/module/%s/refcnt", name);
 
 	drop(sim, dir);
 	sim_put(sim, refcnt, "0\n");
@@ -157,8 +174,28 @@ static void complete(const struct sim *sim, const char *name)
 		replace_others(sim, name);
 }
 
+/* What the core shows of the tasks: all of them are in the way. */
+static void show_tasks(const struct sim *sim, const char *name)
+{
+	KM_AUTOFREE char *proc = km_path(sim->root, "proc"), *path = km_printf(CORE "/%s/blockers", name);
+	km_strv pids = {0};
+	km_str s = {0};
+
+	must(km_listdir(proc, &pids));
+	for (size_t i = 0; i < pids.n; i++)
+		if (pids.at[i][0] >= '0' && pids.at[i][0] <= '9')
+			km_str_printf(&s, "%s %s c\\040mm running do_thing\n", pids.at[i], pids.at[i]);
+	sim_put(sim, path, "%s", s.at ? s.at : "");
+	set(sim, name, "tasks_left", (int)pids.n);
+	km_str_free(&s);
+	km_strv_free(&pids);
+}
+
 static void begin(const struct sim *sim, const char *name, int target, double seconds)
 {
+	if (!strcmp(base_of(sim, name), CORE))
+		show_tasks(sim, name);
+	sim_put(sim, "sim/used", "0\n");
 	set(sim, name, "enabled", target);
 	set(sim, name, "transition", 1);
 	set_tasks(sim, !target);
@@ -185,9 +222,21 @@ static void add_module(const struct sim *sim, const char *name, const uint8_t *b
 		put(sim, note, at, sizeof(head) + 20);
 }
 
-static void add_patch(const struct sim *sim, const char *name)
+/* A patch of the core has the mode that the operator has chosen. */
+static void add_mode(const struct sim *sim, const char *name)
 {
-	KM_AUTOFREE char *func = km_printf("%s/" KLP "/%s/vmlinux/do_thing,1", sim->root, name);
+	KM_AUTOFREE char *mode = sim_get(sim, CORE "/mode"), *ms = sim_get(sim, CORE "/deadline_ms");
+	KM_AUTOFREE char *mode_path = km_printf(CORE "/%s/mode", name), *ms_path = km_printf(CORE "/%s/deadline_ms", name);
+	KM_AUTOFREE char *holder = km_printf("sys/module/kmend/holders/%s", name);
+
+	sim_put(sim, mode_path, "%s\n", mode && strcmp(mode, "default") ? mode : "hybrid");
+	sim_put(sim, ms_path, "%s\n", ms ? ms : "0");
+	sim_put(sim, holder, "\n");
+}
+
+static void add_patch(const struct sim *sim, const char *base, const char *name)
+{
+	KM_AUTOFREE char *func = km_printf("%s/%s/%s/vmlinux/do_thing,1", sim->root, base, name);
 
 	must(km_mkdirs(func));
 	set(sim, name, "vmlinux/patched", 1);
@@ -201,6 +250,7 @@ static int sim_load(void *ctx, int fd, const char *path, const char *parameters)
 	KM_AUTOFREE uint8_t *bytes = NULL;
 	KM_AUTOFREE char *dir = NULL;
 	const char *name;
+	bool core;
 	size_t n;
 
 	(void)path;
@@ -219,15 +269,33 @@ static int sim_load(void *ctx, int fd, const char *path, const char *parameters)
 	sim_put(sim, "sim/parameters", "%s\n", parameters);
 	if (sim_has(sim, "sim/deaf"))
 		return 0;
-	add_patch(sim, name);
+	core = memmem(bytes, n, "kmend_enable_patch", strlen("kmend_enable_patch"));
+	add_patch(sim, core ? CORE : KLP, name);
+	if (core)
+		add_mode(sim, name);
 	begin(sim, name, 1, number(sim, "sim/busy", 0.5));
+	return 0;
+}
+
+static int sim_find(void *ctx, const char *name)
+{
+	return !strcmp(name, "kmend") && sim_has(ctx, "sim/core") ? 0 : ENOENT;
+}
+
+static int sim_probe(void *ctx, const char *name)
+{
+	if (sim_find(ctx, name))
+		return ENOENT;
+	sim_put(ctx, CORE "/mode", "default\n");
+	sim_put(ctx, CORE "/deadline_ms", "0\n");
+	sim_put(ctx, "sys/module/kmend/initstate", "live\n");
 	return 0;
 }
 
 static int sim_remove(void *ctx, const char *name)
 {
 	const struct sim *sim = ctx;
-	KM_AUTOFREE char *module = km_printf("sys/module/%s", name), *patch = km_printf(KLP "/%s", name);
+	KM_AUTOFREE char *module = km_printf("sys/module/%s", name), *patch = km_printf("%s/%s", base_of(sim, name), name);
 	double lag = number(sim, "sim/lag", 0);
 
 	if (!sim_has(sim, module))
@@ -262,10 +330,16 @@ static int sim_write(void *ctx, const char *path, const char *text)
 	KM_AUTOFREE char *name = NULL;
 	const char *below = strstr(path, KLP "/"), *file = strrchr(path, '/');
 
+	below = below ? below + strlen(KLP "/") : strstr(path, CORE "/");
 	if (!below || !km_exists(path))
 		return ENOENT;
-	below += strlen(KLP "/");
+	if (km_starts(below, CORE "/"))
+		below += strlen(CORE "/");
 	name = km_strndup(below, strcspn(below, "/"));
+	if (!strcmp(file, "/mode") || !strcmp(file, "/deadline_ms")) {
+		sim_put(sim, path + strlen(sim->root) + 1, "%s\n", text);
+		return 0;
+	}
 	if (!strcmp(file, "/enabled"))
 		return write_enabled(sim, name, atoi(text));
 	if (strcmp(file, "/force"))
@@ -273,6 +347,19 @@ static int sim_write(void *ctx, const char *path, const char *text)
 	sim_put(sim, "sim/forced", "1\n");
 	complete(sim, name);
 	return 0;
+}
+
+/* In mode deadline the core turns round when three quarters of the time have passed. */
+static void give_up_in_time(const struct sim *sim, const char *name, double seconds)
+{
+	KM_AUTOFREE char *path = km_printf(CORE "/%s/mode", name), *mode = sim_get(sim, path);
+	double used = number(sim, "sim/used", 0) + seconds;
+
+	sim_put(sim, "sim/used", "%g\n", used);
+	if (!mode || strcmp(mode, "deadline") || used < 0.75 * get(sim, name, "deadline_ms") / 1000)
+		return;
+	begin(sim, name, !get(sim, name, "enabled"), number(sim, "sim/back", 0.05));
+	sim_put(sim, "sim/used", "-1e9\n");
 }
 
 static void sim_sleep(void *ctx, double seconds)
@@ -284,6 +371,7 @@ static void sim_sleep(void *ctx, double seconds)
 	sim->clock += seconds;
 	if (!name)
 		return;
+	give_up_in_time(sim, name, seconds);
 	sim_put(sim, "sim/left", "%g\n", left);
 	if (left <= 0)
 		complete(sim, name);
@@ -296,7 +384,7 @@ static double sim_now(void *ctx)
 
 struct km_door sim_door(struct sim *sim)
 {
-	return (struct km_door){sim_load, sim_remove, sim_write, sim_sleep, sim_now, sim};
+	return (struct km_door){sim_load, sim_remove, sim_find, sim_probe, sim_write, sim_sleep, sim_now, sim};
 }
 
 /* ---- the tree --------------------------------------------------------------------------------------------------- */
@@ -347,7 +435,7 @@ void sim_task(const struct sim *sim, int pid, int tid, const char *comm, const c
 void sim_foreign(const struct sim *sim, const char *name, bool enabled)
 {
 	add_module(sim, name, NULL, 0);
-	add_patch(sim, name);
+	add_patch(sim, KLP, name);
 	set(sim, name, "enabled", enabled);
 	set(sim, name, "transition", 0);
 }

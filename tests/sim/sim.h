@@ -10,8 +10,9 @@
  *   load_errno   what loading fails with
  *   deaf         a module that is loaded registers no live patch
  *   replace      a patch that is loaded replaces all others
+ *   core         kmend.ko is installed
  *   lag          how often removing fails with EAGAIN after a transition
- * What the simulation writes there: left (seconds to the end of the transition), forced,
+ * What the simulation writes there: left (seconds to the end of the transition), used (since it began), forced,
  * parameters (of the last module that was loaded).
  */
 #ifndef KMEND_TESTS_SIM_H
@@ -47,6 +48,7 @@ struct sim_patch {
 	const char *module; /* the name that the kernel sees */
 	bool foreign;	    /* without kmend's metadata */
 	bool ordinary;	    /* no live patch at all */
+	bool core;	    /* for kmend.ko */
 };
 void sim_write_patch(const char *path, const struct sim_patch *patch);
 
