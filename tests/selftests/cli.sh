@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Appended to the kernel's functions.sh: live patches go in and out by kmend, all other modules and all that is looked at stay as they were.
 # The lines that the scripts log for themselves stay too, so that what is expected of the kernel's log need not change.
