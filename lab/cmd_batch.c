@@ -95,6 +95,7 @@ static km_error *batch(const struct lab_options *o, struct km_batch *b, int *sta
 
 	b->options = o->lab;
 	b->transition = o->transition;
+	b->core = o->core;
 	b->done = print_entry;
 	b->done_ctx = quiet ? stderr : stdout;
 	KM_TRY(km_batch(b, &boots, &r));

@@ -71,6 +71,7 @@ static km_error *verify(const struct lab_options *o, const char *file, int *stat
 		.workload = o->workload,
 		.carry = o->carry,
 		.modules = o->module,
+		.core = o->core,
 		.transition = o->transition,
 		.options = o->lab,
 	};

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The kernel's own livepatch, through sysfs (Documentation/ABI/testing/sysfs-kernel-livepatch): load and wait,
- * prove that it is in effect, take back.
+ * Live patches, through sysfs: the kernel's own livepatch (Documentation/ABI/testing/sysfs-kernel-livepatch) and kmend.ko
+ * (include/uapi/kmend.h), which shows the same files in its own directory. Load and wait, prove that it is in effect, take back.
  *
- * A task in the way is looked for by /proc/PID/task/TID/patch_state: 0 or 1 is the state it has, -1 none.
+ * A task in the way is looked for by /proc/PID/task/TID/patch_state: 0 or 1 is the state it has, -1 none; kmend.ko lists them.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -18,8 +18,22 @@
 
 #include "guest.h"
 
-#define KLP_DIR "/sys/kernel/livepatch"
+#define KLP_DIR	 "/sys/kernel/livepatch"
+#define CORE_DIR "/sys/kernel/kmend"
 enum { BLOCKERS_SHOWN = 8 };
+
+static bool is_core(const char *patch)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), CORE_DIR "/%s", patch);
+	return !access(path, F_OK);
+}
+
+static const char *dir_of(const char *patch)
+{
+	return is_core(patch) ? CORE_DIR : KLP_DIR;
+}
 
 /* The first line without its newline, or "" when it cannot be read. */
 static const char *read_line(const char *path, char *buf, size_t size)
@@ -38,7 +52,7 @@ static const char *attribute(const char *patch, const char *name, char *buf, siz
 {
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), KLP_DIR "/%s/%s", patch, name);
+	snprintf(path, sizeof(path), "%s/%s/%s", dir_of(patch), patch, name);
 	return read_line(path, buf, size);
 }
 
@@ -47,7 +61,7 @@ static int set_enabled(const char *patch, const char *value)
 	char path[PATH_MAX];
 	int fd, err = 0;
 
-	snprintf(path, sizeof(path), KLP_DIR "/%s/enabled", patch);
+	snprintf(path, sizeof(path), "%s/%s/enabled", dir_of(patch), patch);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return errno;
@@ -104,12 +118,30 @@ static bool blocks(struct step *s, const char *task, const char *tid, const char
 	return true;
 }
 
-static void show_blockers(struct step *s, const char *wanted)
+static void show_core_blockers(struct step *s, const char *patch)
+{
+	char path[PATH_MAX], text[4096];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), CORE_DIR "/%s/blockers", patch);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	if (fd >= 0)
+		close(fd);
+	report_text("out", s->number, "in the way:\n");
+	if (n > 0)
+		report("out", s->number, text, n);
+}
+
+static void show_blockers(struct step *s, const char *patch, const char *wanted)
 {
 	DIR *proc = opendir("/proc"), *tasks;
 	struct dirent *p, *t;
 	int shown = 0;
 
+	if (is_core(patch))
+		show_core_blockers(s, patch);
 	while (proc && (p = readdir(proc)) && shown < BLOCKERS_SHOWN) {
 		char path[32], task[64];
 
@@ -158,7 +190,7 @@ int klp_load(struct step *s)
 	}
 	if (!*attribute(patch, "enabled", buf, sizeof(buf))) {
 		report_text("out", s->number,
-			    "the module is in, but the kernel's livepatch does not know a patch '%s'\n", patch);
+			    "the module is in, but live patching does not know a patch '%s'\n", patch);
 		module_delete(patch);
 		return 1;
 	}
@@ -167,7 +199,7 @@ int klp_load(struct step *s)
 		return 0;
 	}
 	report_text("out", s->number, "the transition did not end within %.0f s\n", s->timeout);
-	show_blockers(s, "1");
+	show_blockers(s, patch, "1");
 	revert(s, patch);
 	return 1;
 }
@@ -187,7 +219,7 @@ int klp_unload(struct step *s)
 		}
 		if (!wait_transition(patch, s->timeout)) {
 			report_text("out", s->number, "the transition back did not end within %.0f s\n", s->timeout);
-			show_blockers(s, "0");
+			show_blockers(s, patch, "0");
 			return 1;
 		}
 		s->transition = now() - begin;
@@ -257,12 +289,22 @@ static bool object_loaded(const char *object)
 	return !access(path, F_OK);
 }
 
+/* "none", "handler…" or "direct". */
+static bool core_redirects(const char *patch, const char *object, const char *entry)
+{
+	char path[PATH_MAX], how[128];
+
+	snprintf(path, sizeof(path), CORE_DIR "/%s/%s/%s/redirect", patch, object, entry);
+	read_line(path, how, sizeof(how));
+	return *how && strcmp(how, "none");
+}
+
 static int check_function(struct step *s, const char *text, const char *object, const char *entry)
 {
 	char name[NAME_MAX + 1];
 
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(entry, ","), entry);
-	if (!text || count_redirected(text, name) > 0)
+	if (is_core(s->argv[0]) ? core_redirects(s->argv[0], object, entry) : !text || count_redirected(text, name) > 0)
 		return 0;
 	report_text("out", s->number, "%s/%s is not redirected\n", object, entry);
 	return 1;
@@ -277,12 +319,12 @@ static int check_object(struct step *s, const char *text, const char *object, in
 	int bad = 0;
 	DIR *dir;
 
-	snprintf(path, sizeof(path), KLP_DIR "/%s/%s/patched", s->argv[0], object);
+	snprintf(path, sizeof(path), "%s/%s/%s/patched", dir_of(s->argv[0]), s->argv[0], object);
 	if (!strcmp(read_line(path, buf, sizeof(buf)), "0")) {
 		report_text("out", s->number, "object %s is loaded and not patched\n", object);
 		bad++;
 	}
-	snprintf(path, sizeof(path), KLP_DIR "/%s/%s", s->argv[0], object);
+	snprintf(path, sizeof(path), "%s/%s/%s", dir_of(s->argv[0]), s->argv[0], object);
 	dir = opendir(path);
 	while (dir && (e = readdir(dir))) {
 		if (*e->d_name == '.' || fstatat(dirfd(dir), e->d_name, &st, 0) || !S_ISDIR(st.st_mode))
@@ -303,7 +345,7 @@ static int check_expected(struct step *s)
 	for (int i = 1; i < s->argc; i++) {
 		char path[PATH_MAX];
 
-		snprintf(path, sizeof(path), KLP_DIR "/%s/%s", s->argv[0], s->argv[i]);
+		snprintf(path, sizeof(path), "%s/%s/%s", dir_of(s->argv[0]), s->argv[0], s->argv[i]);
 		if (!access(path, F_OK))
 			continue;
 		report_text("out", s->number, "%s is not among the functions that the kernel lists\n", s->argv[i]);
@@ -320,7 +362,7 @@ int klp_patched(struct step *s)
 	struct stat st;
 	DIR *dir;
 
-	snprintf(path, sizeof(path), KLP_DIR "/%s", s->argv[0]);
+	snprintf(path, sizeof(path), "%s/%s", dir_of(s->argv[0]), s->argv[0]);
 	dir = opendir(path);
 	while (dir && (e = readdir(dir))) {
 		if (*e->d_name == '.' || fstatat(dirfd(dir), e->d_name, &st, 0) || !S_ISDIR(st.st_mode))

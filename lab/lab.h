@@ -20,7 +20,7 @@ int cmd_batch(int argc, char **argv);
 /* ---- options.c ------------------------------------------------------------------------------------------- */
 /* What all verbs understand. Zero-initialise. */
 struct lab_options {
-	const char *release, *vmlinuz, *modules, *json, *keep_log, *append;
+	const char *release, *vmlinuz, *modules, *core, *json, *keep_log, *append;
 	km_strv carry, module, allow;
 	struct km_lab_options lab;
 	double transition;

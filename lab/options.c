@@ -17,6 +17,8 @@ static const struct option_row {
 	 "boot this kernel (prepared, or installed)"},
 	{"vmlinuz", "rvb", "FILE", TEXT, offsetof(struct lab_options, vmlinuz), "boot this image instead"},
 	{"modules", "rvb", "DIR", TEXT, offsetof(struct lab_options, modules), "its /lib/modules/RELEASE"},
+	{"core", "vb", "FILE", TEXT, offsetof(struct lab_options, core),
+	 "kmend.ko, for patches of the flavour core (built otherwise)"},
 	{"before", "v", "CMD", TEXT, offsetof(struct lab_options, before), "exits 0 while the patch is not applied"},
 	{"after", "v", "CMD", TEXT, offsetof(struct lab_options, after), "exits 0 while the patch is applied"},
 	{"workload", "v", "CMD", TEXT, offsetof(struct lab_options, workload), "runs all the time; its status counts"},

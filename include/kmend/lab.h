@@ -159,6 +159,7 @@ struct km_verify {
 	const char *workload; /* shell; runs from begin to end, its status counts. Or NULL */
 	km_strv carry;	      /* "PATH[:GUESTPATH]" */
 	km_strv modules;      /* loaded before all else, besides those that the patch changes */
+	const char *core;     /* kmend.ko for a patch of the flavour core; NULL: built for the patch's kernel when it needs one */
 	double transition;    /* seconds a transition may take, 0: 60 */
 	struct km_lab_options options;
 };
@@ -193,6 +194,7 @@ typedef km_vec(struct km_batch_entry) km_batch_result;
 struct km_batch {
 	const struct km_lab_kernel *kernel;
 	km_strv files;
+	const char *core;  /* as in km_verify */
 	double transition; /* seconds, 0: 60 */
 	struct km_lab_options options;
 	void (*done)(void *ctx, const struct km_batch_entry *entry); /* as each ends, or NULL */

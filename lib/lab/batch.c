@@ -20,6 +20,7 @@ struct batch {
 	struct entry *entries;
 	size_t n; /* of those that could be read */
 	km_lab *lab;
+	char *core;	 /* kmend.ko, or NULL */
 	size_t from, to; /* the entries of the present lab */
 	km_batch_result *result;
 };
@@ -37,6 +38,7 @@ static km_error *add_entry(struct batch *batch, size_t i, double limit)
 	free(e->patch.guest);
 	e->patch.guest = km_printf("/kmend/patches/%zu/%s.ko", i, e->patch.module);
 	KM_TRY(km_lab_carry(lab, e->patch.file, e->patch.guest));
+	KM_TRY(lab_plan_core(lab, &e->patch, &like, batch->b->core, &batch->core));
 	for (size_t j = 0; j < e->patch.objects.n; j++)
 		if (km_lab_has_module(lab, e->patch.objects.at[j]))
 			KM_TRY(km_lab_module(lab, &soft, e->patch.objects.at[j]));
@@ -274,6 +276,7 @@ km_error *km_batch(const struct km_batch *b, size_t *boots, km_batch_result *ret
 	for (size_t i = 0; i < batch.n; i++)
 		lab_patch_free(&batch.entries[i].patch);
 	free(batch.entries);
+	free(batch.core);
 	if (err) {
 		km_batch_result_free(&result);
 		return err;

@@ -71,7 +71,7 @@ km_error *lab_patch_read(const char *file, struct lab_patch *ret)
 	char *module = NULL;
 
 	KM_TRY(km_info_read(file, &info));
-	if (!info->livepatch) {
+	if (!info->livepatch && !info->core) {
 		km_info_free(info);
 		return km_error_new(KM_INPUT, "%s is a module, and no live patch", file);
 	}
@@ -85,6 +85,7 @@ km_error *lab_patch_read(const char *file, struct lab_patch *ret)
 		return err;
 	}
 	p.file = km_strdup(file);
+	p.core = info->core;
 	p.module = module ? module : lab_module_name(file);
 	p.module = p.module ? p.module : km_strdup("patch");
 	p.guest = km_printf(LAB_BIN_DIR "/patches/%s.ko", p.module);

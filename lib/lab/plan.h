@@ -13,6 +13,7 @@ struct lab_patch {
 	char *build_id;	    /* hex; or NULL */
 	km_strv objects;    /* modules it patches; vmlinux is not among them */
 	km_strv functions;  /* "object/function,pos", as sysfs shows them */
+	bool core;	    /* for kmend.ko */
 	size_t lookups;	    /* symbols that the kernel must find by name while it loads the module */
 };
 /* Reads what the lab must know of a patch file. KM_INPUT when it is no module, or no live patch. */
@@ -24,6 +25,10 @@ void lab_patch_free(struct lab_patch *p);
  * up to half a second each under emulation, with not a word in between. */
 double lab_plan_silence(double asked, size_t lookups);
 /* Each adds a step; `like` gives group and flags. */
+/* core.c: carries kmend.ko, and adds the step that inserts it, where the patch is for it. given: the file of --core, or NULL. *file is
+ * NULL, or what was used before; it gets the file, built when none was given; the caller's. */
+KM_CHECKED km_error *lab_plan_core(km_lab *lab, const struct lab_patch *p, const struct km_lab_step *like, const char *given,
+				   char **file);
 /* The step that inserts the patch and waits `limit` seconds for its transition. */
 void lab_plan_load(km_lab *lab, const struct lab_patch *p, const struct km_lab_step *like, double limit);
 /* The step that asks ftrace whether all functions of the patch are redirected. */

@@ -12,6 +12,7 @@ struct plan {
 	const struct km_verify *v;
 	struct lab_patch patch;
 	km_lab *lab;
+	char *core; /* kmend.ko, or NULL */
 	double limit;
 };
 
@@ -91,6 +92,7 @@ static km_error *contents(struct plan *p)
 	for (size_t i = 0; i < v->carry.n; i++)
 		KM_TRY(km_lab_carry_word(p->lab, v->carry.at[i]));
 	KM_TRY(km_lab_carry(p->lab, p->patch.file, p->patch.guest));
+	KM_TRY(lab_plan_core(p->lab, &p->patch, &like, v->core, &p->core));
 	for (size_t i = 0; i < v->modules.n; i++)
 		KM_TRY(km_lab_module(p->lab, &like, v->modules.at[i]));
 	for (size_t i = 0; i < p->patch.objects.n; i++)
@@ -202,6 +204,7 @@ km_error *km_verify(const struct km_verify *v, struct km_verdict *ret)
 		err = prove(&p, v->kernel ? v->kernel : &found, ret);
 	km_lab_kernel_free(&found);
 	lab_patch_free(&p.patch);
+	free(p.core);
 	return err;
 }
 
