@@ -159,8 +159,8 @@ void km_tasks_pass(void);
 int km_tasks_watch(void);
 /* Wakes those that sleep on and on, so that they pass the border; their system calls are restarted. */
 void km_tasks_nudge(void);
-/* How many have not switched; 0 without a table. */
-size_t km_tasks_left(void);
+/* How many are not at target; 0 without a table, SIZE_MAX while the table keeps all on the other side. */
+size_t km_tasks_left(bool target);
 /* With all CPUs stopped looks at every task that is not at target; when none stays inside `avoid`, all switch at once. Returns how many are
  * inside, or an error. *ns is the time that it took. Works with or without a table of all tasks. */
 int km_tasks_stop(bool target, const struct km_ranges *avoid, u64 *ns);

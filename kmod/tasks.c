@@ -221,11 +221,13 @@ int km_tasks_all(bool side)
 	return 0;
 }
 
-size_t km_tasks_left(void)
+size_t km_tasks_left(bool target)
 {
 	struct km_tasks *t = rcu_dereference_protected(km_tasks, lockdep_is_held(&km_mutex));
 
-	return t ? READ_ONCE(t->pending) : 0;
+	if (!t)
+		return 0;
+	return t->target == target ? READ_ONCE(t->pending) : SIZE_MAX;
 }
 
 /* ---- one task switches -------------------------------------------------------------------------------------------------------------- */

@@ -216,7 +216,7 @@ static bool is_running(void)
 
 static void try_complete(void)
 {
-	if (is_running() && !km_tasks_left())
+	if (is_running() && !km_tasks_left(km_transition.target))
 		complete_transition();
 }
 
