@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # TAP: each fuzz target for SECONDS under ASan and UBSan, two at a time, from a copy of its corpus.
-# usage: run.sh [SECONDS [TARGET...]]
+# usage: [SEED=NUMBER] run.sh [SECONDS [TARGET...]]
+# With SEED the same inputs are tried first each time: for tests, which are there for what has changed. Without it each run looks elsewhere.
 # What makes a target fail is kept in build-fuzz/findings/TARGET; what it found worth keeping stays in build-fuzz/corpus/TARGET for the next run.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -30,7 +31,7 @@ fuzz() { # TARGET: its output and its status to $log
 	local found=$build/findings/$1 seeds=$build/corpus/$1
 	mkdir -p "$found" "$seeds"
 	# A slow input is a finding too; -timeout leaves room for a busy machine.
-	"$build/tests/fuzz/fuzz_$1" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 -max_len=131072 -print_final_stats=1 \
+	"$build/tests/fuzz/fuzz_$1" ${SEED:+-seed="$SEED"} -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 -max_len=131072 -print_final_stats=1 \
 		-artifact_prefix="$found/" "$seeds" "tests/fuzz/corpus/$1" >"$log/$1" 2>&1
 	echo $? >"$log/$1.status"
 }
