@@ -36,6 +36,8 @@ static const struct option_row {
 	{"memory", "rvb", "MIB", COUNT, offsetof(struct lab_options, lab.memory), "memory of the guest in MiB (512)"},
 	{"icount", "rvb", NULL, YES, offsetof(struct lab_options, lab.icount),
 	 "the guest's clock counts instructions, one a nanosecond"},
+	{"one-thread", "rvb", NULL, YES, offsetof(struct lab_options, lab.one_thread),
+	 "the guest's CPUs take turns"},
 	{"append", "rvb", "WORDS", TEXT, offsetof(struct lab_options, append), "more of the kernel's command line"},
 	{"panic-on-warn", "rvb", NULL, YES, offsetof(struct lab_options, lab.panic_on_warn),
 	 "a WARNING ends the guest"},

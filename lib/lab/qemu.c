@@ -86,7 +86,7 @@ void lab_qemu_args(const struct lab_qemu_spec *spec, km_strv *ret)
 	for (size_t i = 0; i < KM_COUNT(fixed); i++)
 		km_strv_push(ret, fixed[i]);
 	km_strv_push(ret, "-accel");
-	km_strv_push(ret, spec->kvm ? "kvm" : spec->icount ? "tcg,thread=single" : "tcg,thread=multi");
+	km_strv_push(ret, spec->kvm ? "kvm" : spec->icount || spec->one_thread ? "tcg,thread=single" : "tcg,thread=multi");
 	if (spec->icount) {
 		km_strv_push(ret, "-icount");
 		km_strv_push(ret, "shift=0,sleep=off");
@@ -200,7 +200,8 @@ km_error *lab_qemu_start(const char *vmlinuz, int initrd, const struct km_lab_op
 		.smp = o->smp ? o->smp : o->icount ? 1 : 2,
 		.memory = o->memory ? o->memory : 512,
 		.append = o->append,
-		.kvm = !o->icount && lab_qemu_kvm(),
+		.kvm = !o->icount && !o->one_thread && lab_qemu_kvm(),
+		.one_thread = o->one_thread,
 		.icount = o->icount,
 		.tsc_khz = o->icount ? ICOUNT_TSC_KHZ : lab_tsc_khz(),
 		.panic_on_warn = o->panic_on_warn,

@@ -12,7 +12,8 @@ struct lab_qemu_spec {
 	unsigned tsc_khz;   /* of an emulated guest; 0: it finds out by itself */
 	const char *append; /* or NULL */
 	bool kvm, panic_on_warn, boot_log;
-	bool icount; /* an instruction takes a nanosecond of the guest's time; without kvm */
+	bool one_thread; /* of the emulator, for all CPUs; without kvm */
+	bool icount;	 /* an instruction takes a nanosecond of the guest's time; without kvm */
 };
 /* Appends the words of the command line. */
 void lab_qemu_args(const struct lab_qemu_spec *spec, km_strv *ret);

@@ -29,7 +29,7 @@ static void every_option_lands(void **state)
 
 	(void)state;
 	check_ok(parse((const char *const[]){"verify", "--vmlinuz", "k", "--modules=m", "--carry", "x:y", "--carry=z", "--timeout",
-					     "1.5", "--smp", "1", "--append", "quiet", "--icount", "--panic-on-warn", "--after=", "--allow-log", "text", "p.ko", NULL},
+					     "1.5", "--smp", "1", "--append", "quiet", "--icount", "--one-thread", "--panic-on-warn", "--after=", "--allow-log", "text", "p.ko", NULL},
 		       &o, &words));
 	assert_string_equal(o.vmlinuz, "k");
 	assert_string_equal(o.modules, "m");
@@ -39,6 +39,7 @@ static void every_option_lands(void **state)
 	assert_true(o.lab.timeout == 1.5);
 	assert_int_equal(o.lab.smp, 1);
 	assert_true(o.lab.icount);
+	assert_true(o.lab.one_thread);
 	assert_string_equal(o.lab.append, "quiet");
 	assert_true(o.lab.panic_on_warn);
 	assert_false(o.lab.boot_log);

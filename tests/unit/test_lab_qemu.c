@@ -34,6 +34,7 @@ static const struct {
 	 "|-accel|tcg,thread=multi|-cpu|max|-smp|2|-m|512M|-kernel|/k|",
 	 "kvm"},
 	{{.vmlinuz = "/k", .smp = 1, .icount = true}, "|-accel|tcg,thread=single|-icount|shift=0,sleep=off|", "multi"},
+	{{.vmlinuz = "/k", .smp = 4, .one_thread = true}, "|-accel|tcg,thread=single|-cpu|max|-smp|4|", "icount"},
 	{{.vmlinuz = "/k", .smp = 1, .tsc_khz = 5}, "|-accel|tcg,thread=multi|-cpu|", "icount"},
 	{{.vmlinuz = "/k", .smp = 8, .memory = 64, .kvm = true}, "|-accel|kvm|-cpu|host|-smp|8|-m|64M|", "tcg"},
 	{{.vmlinuz = "/k", .initrd = 9, .log = 10, .result = 11},
