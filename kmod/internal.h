@@ -142,10 +142,8 @@ enum km_stack km_stack_check(struct task_struct *task, const struct km_ranges *a
  * A transition knows every task that lived when it began, in a table that is never changed afterwards but for each task's bit `uses_new`.
  * A task that was born later is not in it: it has an empty stack, so it starts on the target's side. See docs/consistency.md.
  */
-struct km_tasks;
+struct km_tasks; /* tasks.h, for the redirect handler */
 extern struct km_tasks __rcu *km_tasks; /* NULL: no transition, everybody uses `to` */
-/* Whether current uses the new side. Called by the redirect handler and nobody else; NMI-safe. */
-bool notrace km_task_uses_new(const struct km_tasks *tasks);
 
 /* Publishes a table that puts every task on one side: before the first task switches, and when a stop has shown that all can. Tables
  * stay behind each other until km_tasks_end(). */

@@ -15,6 +15,7 @@
 #include <linux/rcupdate.h>
 
 #include "internal.h"
+#include "tasks.h"
 
 /* All sites that came under the handler together. */
 struct km_hook {
@@ -30,15 +31,18 @@ struct km_direct {
 	struct list_head node; /* in dropped_directs */
 };
 
-/* What the handler looks up: open addressing, at most half full. A slot's site becomes NULL when it leaves; then its ip stays, so that
- * those behind it are found. */
+/* What the handler looks up: open addressing, at most an eighth full. */
+struct km_slot {
+	unsigned long ip; /* 0: an empty slot */
+	struct km_site *site;
+};
+#define IP_LEFT 1ul /* the site has left; the slot stays, so that those behind it are found */
+
 struct km_table {
-	unsigned int shift, mask;
+	unsigned int shift; /* of the hash */
+	struct km_slot *end;
 	struct km_table *next; /* in dropped_tables */
-	struct km_slot {
-		unsigned long ip;
-		struct km_site *site;
-	} slots[];
+	struct km_slot slots[];
 };
 
 LIST_HEAD(km_sites);
@@ -52,20 +56,53 @@ static LIST_HEAD(hooks);
 static unsigned int n_directs;
 static struct task_struct *registrar; /* who registers a hook of ours; read by direct_ops_func() */
 
-static __always_inline unsigned int slot_of(const struct km_table *t, unsigned long ip)
+static __always_inline size_t hash_of(const struct km_table *t, unsigned long ip)
 {
-	return (ip * GOLDEN_RATIO_64) >> t->shift;
+	return ip * GOLDEN_RATIO_64 >> t->shift;
 }
 
-static __always_inline struct km_site *lookup(const struct km_table *t, unsigned long ip)
+static __always_inline const struct km_slot *lookup(const struct km_table *t, unsigned long ip)
 {
-	unsigned int i;
+	const struct km_slot *slot = &t->slots[hash_of(t, ip)];
 
-	for (i = slot_of(t, ip); t->slots[i].ip; i = (i + 1) & t->mask) {
-		if (t->slots[i].ip == ip)
-			return READ_ONCE(t->slots[i].site);
+	while (unlikely(READ_ONCE(slot->ip) != ip)) {
+		if (!slot->ip)
+			return NULL;
+		if (++slot == t->end)
+			slot = t->slots;
 	}
-	return NULL;
+	return slot;
+}
+
+static __always_inline void go_on(struct ftrace_regs *fregs, const struct km_site *site, bool uses_new)
+{
+	unsigned long target = uses_new ? READ_ONCE(site->to) : READ_ONCE(site->from);
+
+	if (target)
+		km_set_ip(fregs, target);
+}
+
+/* Apart, so that the others need not save registers. */
+static noinline void notrace go_on_released(struct ftrace_regs *fregs, const struct km_site *site, const struct km_tasks *tasks)
+{
+	go_on(fregs, site, km_tasks_side(tasks, current));
+}
+
+static __always_inline void choose(struct ftrace_regs *fregs, const struct km_site *site, const struct km_tasks *tasks)
+{
+	const struct km_tasks_entry *e;
+
+	if (!tasks) {
+		go_on(fregs, site, true);
+		return;
+	}
+	e = km_tasks_find(tasks, current);
+	if (likely(e))
+		go_on(fregs, site, READ_ONCE(e->uses_new));
+	else if (!km_tasks_is_released(current))
+		go_on(fregs, site, tasks->newborn);
+	else
+		go_on_released(fregs, site, tasks);
 }
 
 /*
@@ -74,19 +111,13 @@ static __always_inline struct km_site *lookup(const struct km_table *t, unsigned
  */
 static void notrace handle(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
-	const struct km_tasks *tasks;
-	struct km_site *site;
-	unsigned long target;
+	const struct km_slot *slot;
 
 	preempt_disable_notrace();
-	site = lookup(rcu_dereference_raw_check(table), ip);
-	if (likely(site)) {
-		/* Before the site's addresses: whoever begins or ends a transition changes these with a table of tasks in force. */
-		tasks = smp_load_acquire((struct km_tasks **)&km_tasks);
-		target = !tasks || km_task_uses_new(tasks) ? READ_ONCE(site->to) : READ_ONCE(site->from);
-		if (target)
-			km_set_ip(fregs, target);
-	}
+	slot = lookup(rcu_dereference_raw_check(table), ip);
+	/* The table of tasks before the site's addresses: whoever begins or ends a transition changes these with a table in force. */
+	if (likely(slot))
+		choose(fregs, slot->site, smp_load_acquire((struct km_tasks **)&km_tasks));
 	preempt_enable_notrace();
 }
 
@@ -97,23 +128,22 @@ static struct km_table *table_now(void)
 
 static void table_put(struct km_table *t, struct km_site *site)
 {
-	unsigned int i;
+	struct km_slot *slot = &t->slots[hash_of(t, site->ip)];
 
-	for (i = slot_of(t, site->ip); t->slots[i].ip; i = (i + 1) & t->mask)
-		;
-	t->slots[i].site = site;
-	t->slots[i].ip = site->ip;
+	while (slot->ip)
+		slot = slot + 1 == t->end ? t->slots : slot + 1;
+	*slot = (struct km_slot){.ip = site->ip, .site = site};
 }
 
 static struct km_table *table_alloc(size_t n_sites)
 {
-	unsigned int bits = max(4, order_base_2(2 * n_sites));
+	unsigned int bits = max(4, order_base_2(8 * n_sites));
 	struct km_table *t = kvzalloc(struct_size(t, slots, 1ul << bits), GFP_KERNEL);
 
 	if (!t)
 		return NULL;
 	t->shift = 64 - bits;
-	t->mask = (1u << bits) - 1;
+	t->end = t->slots + (1ul << bits);
 	return t;
 }
 
@@ -147,12 +177,11 @@ static int table_extend(struct list_head *sites)
 
 static void table_remove(const struct km_site *site)
 {
-	struct km_table *t = table_now();
-	unsigned int i;
+	struct km_slot *slot;
 
-	for (i = slot_of(t, site->ip); t->slots[i].ip; i = (i + 1) & t->mask) {
-		if (t->slots[i].site == site)
-			WRITE_ONCE(t->slots[i].site, NULL); /* with lookup() */
+	for (slot = table_now()->slots; slot < table_now()->end; slot++) {
+		if (slot->site == site)
+			WRITE_ONCE(slot->ip, IP_LEFT); /* with lookup(); who has found it goes on with the site, which is waited for */
 	}
 }
 

@@ -11,7 +11,6 @@
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
-#include <linux/hash.h>
 #include <linux/irq_work.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
@@ -23,30 +22,9 @@
 #include <linux/tracepoint.h>
 
 #include "internal.h"
+#include "tasks.h"
 
 enum work { WORK_IDLE, WORK_QUEUED };
-
-struct entry {
-	struct task_struct *task; /* referenced; NULL: an empty slot */
-	unsigned long blocked_at; /* what held it last; 0: unknown */
-	struct callback_head work;
-	u8 work_state;
-	u8 uses_new; /* written under km_tasks_lock */
-};
-
-struct km_tasks {
-	struct km_tasks *prev; /* an older table of the same transition */
-	u64 since;	       /* ktime_get_ns() when it was made */
-	bool newborn;	       /* side of tasks that are not in it */
-	bool before;	       /* side of those that had left the list of tasks already; only where prev is NULL */
-	bool target;
-	bool frozen; /* nobody switches any more: its bits are being copied */
-	size_t pending; /* entries that are not at target; under km_tasks_lock */
-	const struct km_mode *mode;
-	struct km_ranges *avoid;
-	unsigned int bits; /* log2 of slots */
-	struct entry at[];
-};
 
 struct km_tasks __rcu *km_tasks;
 static DEFINE_RAW_SPINLOCK(km_tasks_lock);
@@ -59,61 +37,59 @@ static bool watching;
 static int hotplug_state = -1;
 
 /* ---- the table ---------------------------------------------------------------------------------------------------------------------- */
-static __always_inline struct entry *find(const struct km_tasks *t, const struct task_struct *task)
-{
-	size_t mask = (1UL << t->bits) - 1;
-	size_t i = hash_long((unsigned long)task, t->bits);
-
-	/* At most half of the slots are used. */
-	for (; t->at[i].task; i = (i + 1) & mask)
-		if (t->at[i].task == task)
-			return (struct entry *)&t->at[i];
-	return NULL;
-}
-
 /* Released before the table was made: not in it although it is older. */
 static __always_inline bool left_before(const struct km_tasks *t, const struct task_struct *task)
 {
-	return unlikely(!READ_ONCE(task->sighand)) && task->start_time < t->since && !is_idle_task(task);
+	return km_tasks_is_released(task) && task->start_time < t->since && !is_idle_task(task);
 }
 
-static __always_inline bool side_of(const struct km_tasks *t, const struct task_struct *task)
+bool notrace km_tasks_side_of_released(const struct km_tasks *t, const struct task_struct *task)
 {
-	for (;; t = t->prev) {
-		const struct entry *e = find(t, task);
+	while (left_before(t, task)) {
+		const struct km_tasks_entry *e;
 
-		if (likely(e))
-			return READ_ONCE(e->uses_new);
-		if (!left_before(t, task))
-			return t->newborn;
 		if (!t->prev)
 			return t->before;
+		t = t->prev;
+		e = km_tasks_find(t, task);
+		if (e)
+			return READ_ONCE(e->uses_new);
 	}
+	return t->newborn;
 }
 
-bool notrace km_task_uses_new(const struct km_tasks *t)
+static void table_dealloc(struct km_tasks *t)
 {
-	return side_of(t, current);
+	kvfree(t->entries);
+	kvfree(t);
 }
 
 static struct km_tasks *table_alloc(size_t tasks)
 {
-	unsigned int bits = ilog2(roundup_pow_of_two(2 * tasks + 2));
-	struct km_tasks *t = km_fails("tasks") ? NULL : kvzalloc(struct_size(t, at, 1UL << bits), GFP_KERNEL);
+	unsigned int bits = order_base_2(8 * tasks + 8);
+	struct km_tasks *t = km_fails("tasks") ? NULL : kvzalloc(struct_size(t, slots, 1UL << bits), GFP_KERNEL);
 
-	if (t)
-		t->bits = bits;
+	if (!t)
+		return NULL;
+	t->entries = kvcalloc(tasks + 1, sizeof(*t->entries), GFP_KERNEL);
+	if (!t->entries) {
+		kvfree(t);
+		return NULL;
+	}
+	t->shift = 64 - bits;
+	t->end = t->slots + (1UL << bits);
 	return t;
 }
 
 static void table_add(struct km_tasks *t, struct task_struct *task, bool uses_new)
 {
-	size_t mask = (1UL << t->bits) - 1;
-	size_t i = hash_long((unsigned long)task, t->bits);
+	struct km_tasks_slot *slot = &t->slots[km_tasks_hash(t, task)];
+	struct km_tasks_entry *e = &t->entries[t->n++];
 
-	while (t->at[i].task)
-		i = (i + 1) & mask;
-	t->at[i] = (struct entry){.task = task, .uses_new = uses_new};
+	while (slot->task)
+		slot = slot + 1 == t->end ? t->slots : slot + 1;
+	*slot = (struct km_tasks_slot){.task = task, .entry = e};
+	*e = (struct km_tasks_entry){.task = task, .uses_new = uses_new};
 	get_task_struct(task);
 	t->pending += uses_new != t->target;
 }
@@ -165,11 +141,11 @@ static bool fill_and_publish(struct km_tasks *t, size_t room)
 		prev->frozen = true;
 	raw_spin_unlock_irqrestore(&km_tasks_lock, flags);
 	for_each_process_thread(process, task)
-		table_add(t, task, prev ? side_of(prev, task) : t->before);
+		table_add(t, task, prev ? km_tasks_side(prev, task) : t->before);
 	for_each_possible_cpu(cpu) {
 		task = km_kernel.idle_task(cpu);
 		if (task)
-			table_add(t, task, idle_is_fresh(cpu) ? t->target : prev ? side_of(prev, task) : t->before);
+			table_add(t, task, idle_is_fresh(cpu) ? t->target : prev ? km_tasks_side(prev, task) : t->before);
 	}
 	t->since = ktime_get_ns();
 	raw_spin_lock_irqsave(&km_tasks_lock, flags);
@@ -197,7 +173,7 @@ int km_tasks_towards(bool target, struct km_ranges *avoid, const struct km_mode 
 		cpus_read_unlock();
 		if (filled)
 			return 0;
-		kvfree(t);
+		table_dealloc(t);
 	}
 }
 
@@ -231,7 +207,7 @@ size_t km_tasks_left(bool target)
 }
 
 /* ---- one task switches -------------------------------------------------------------------------------------------------------------- */
-static bool is_pending(const struct km_tasks *t, const struct entry *e)
+static bool is_pending(const struct km_tasks *t, const struct km_tasks_entry *e)
 {
 	return READ_ONCE(e->uses_new) != t->target;
 }
@@ -240,7 +216,7 @@ static bool is_pending(const struct km_tasks *t, const struct entry *e)
  * The task of e cannot move. A table that was replaced meanwhile (a reversal) is left alone: its bits are copied. Nothing may be woken here,
  * a run queue's lock may be held: irq_work wakes the worker.
  */
-static void switch_entry(struct km_tasks *t, struct entry *e)
+static void switch_entry(struct km_tasks *t, struct km_tasks_entry *e)
 {
 	unsigned long flags;
 
@@ -269,7 +245,7 @@ static bool may_switch_in_kernel(const struct km_tasks *t, const struct task_str
 	return t->mode->in_kernel || has_no_border(task);
 }
 
-static bool stack_allows(struct km_tasks *t, struct entry *e)
+static bool stack_allows(struct km_tasks *t, struct km_tasks_entry *e)
 {
 	unsigned long at = 0;
 	enum km_stack found = km_unsafe_flip ? KM_STACK_CLEAR : km_stack_check(e->task, t->avoid, &at);
@@ -282,7 +258,7 @@ static bool stack_allows(struct km_tasks *t, struct entry *e)
 
 static void try_current(struct km_tasks *t, bool border)
 {
-	struct entry *e = find(t, current);
+	struct km_tasks_entry *e = km_tasks_find(t, current);
 
 	if (!e || !is_pending(t, e) || (!border && !may_switch_in_kernel(t, current)))
 		return;
@@ -301,7 +277,7 @@ static void look_here(void *unused)
 
 struct look {
 	struct km_tasks *t;
-	struct entry *e;
+	struct km_tasks_entry *e;
 };
 
 /* Under the task's pi_lock, and its run queue's lock when it is runnable: it stays off its CPU. */
@@ -318,11 +294,11 @@ static int look_at(struct task_struct *task, void *arg)
 static void probe_sched_switch(void *data, bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int prev_state)
 {
 	struct km_tasks *t = rcu_dereference_sched(km_tasks);
-	struct entry *e;
+	struct km_tasks_entry *e;
 
 	if (!t || !t->mode)
 		return;
-	e = find(t, prev);
+	e = km_tasks_find(t, prev);
 	if (!e || !is_pending(t, e))
 		return;
 	if (prev_state == TASK_DEAD) /* it never runs again */
@@ -338,7 +314,7 @@ static void probe_sched_switch(void *data, bool preempt, struct task_struct *pre
  */
 static void at_border(struct callback_head *work)
 {
-	struct entry *e = container_of(work, struct entry, work);
+	struct km_tasks_entry *e = container_of(work, struct km_tasks_entry, work);
 	struct km_tasks *t;
 
 	preempt_disable();
@@ -351,7 +327,7 @@ static void at_border(struct callback_head *work)
 		wake_up(&works_gone);
 }
 
-static void work_add(struct entry *e)
+static void work_add(struct km_tasks_entry *e)
 {
 	if (has_no_border(e->task) || (e->task->flags & PF_EXITING) || smp_load_acquire(&e->work_state) != WORK_IDLE)
 		return;
@@ -371,10 +347,10 @@ static bool same_work(struct callback_head *work, void *data)
 
 static void works_cancel(struct km_tasks *t)
 {
-	for (size_t i = 0; i < 1UL << t->bits; i++) {
-		struct entry *e = &t->at[i];
+	for (size_t i = 0; i < t->n; i++) {
+		struct km_tasks_entry *e = &t->entries[i];
 
-		if (!e->task || smp_load_acquire(&e->work_state) != WORK_QUEUED)
+		if (smp_load_acquire(&e->work_state) != WORK_QUEUED)
 			continue;
 		if (!km_kernel.task_work_cancel_match(e->task, same_work, &e->work))
 			continue; /* about to run, or running: works_gone tells */
@@ -384,18 +360,18 @@ static void works_cancel(struct km_tasks *t)
 }
 
 /* ---- all tasks ---------------------------------------------------------------------------------------------------------------------- */
-static bool idle_may_switch(const struct km_tasks *t, const struct entry *e)
+static bool idle_may_switch(const struct km_tasks *t, const struct km_tasks_entry *e)
 {
 	return is_idle_task(e->task) && idle_is_fresh(task_cpu(e->task));
 }
 
-static void pass_over(struct km_tasks *t, struct entry *e)
+static void pass_over(struct km_tasks *t, struct km_tasks_entry *e)
 {
 	struct look look = {.t = t, .e = e};
 
 	if (idle_may_switch(t, e))
 		switch_entry(t, e);
-	else if (!is_idle_task(e->task) && (t->mode->sleepers || has_no_border(e->task)))
+	else if (t->mode->sleepers || has_no_border(e->task))
 		km_kernel.task_call_func(e->task, look_at, &look);
 	if (is_pending(t, e) && watching)
 		work_add(e);
@@ -409,9 +385,9 @@ void km_tasks_pass(void)
 		return;
 	cpus_read_lock();
 	on_each_cpu(look_here, NULL, 1);
-	for (size_t i = 0; i < 1UL << t->bits && READ_ONCE(t->pending); i++) {
-		if (t->at[i].task && is_pending(t, &t->at[i]))
-			pass_over(t, &t->at[i]);
+	for (size_t i = 0; i < t->n && READ_ONCE(t->pending); i++) {
+		if (is_pending(t, &t->entries[i]))
+			pass_over(t, &t->entries[i]);
 		if (!(i % 256))
 			cond_resched();
 	}
@@ -419,7 +395,7 @@ void km_tasks_pass(void)
 }
 
 /* A kthread that waits for its first wake-up sleeps uninterruptibly: it is left alone. */
-static void nudge(struct entry *e)
+static void nudge(struct km_tasks_entry *e)
 {
 	struct task_struct *task = e->task;
 
@@ -433,9 +409,12 @@ void km_tasks_nudge(void)
 {
 	struct km_tasks *t = rcu_dereference_protected(km_tasks, lockdep_is_held(&km_mutex));
 
-	for (size_t i = 0; t && t->mode && i < 1UL << t->bits; i++)
-		if (t->at[i].task && is_pending(t, &t->at[i]) && !is_idle_task(t->at[i].task) && !READ_ONCE(t->at[i].task->exit_state))
-			nudge(&t->at[i]);
+	for (size_t i = 0; t && t->mode && i < t->n; i++) {
+		struct km_tasks_entry *e = &t->entries[i];
+
+		if (is_pending(t, e) && !is_idle_task(e->task) && !READ_ONCE(e->task->exit_state))
+			nudge(e);
+	}
 }
 
 static void run_done(struct irq_work *work)
@@ -478,11 +457,10 @@ void km_tasks_unwatch(void)
 
 static void table_free(struct km_tasks *t)
 {
-	for (size_t i = 0; i < 1UL << t->bits; i++)
-		if (t->at[i].task)
-			put_task_struct(t->at[i].task);
+	for (size_t i = 0; i < t->n; i++)
+		put_task_struct(t->entries[i].task);
 	kfree(t->avoid);
-	kvfree(t);
+	table_dealloc(t);
 }
 
 void km_tasks_end(void)
@@ -525,7 +503,7 @@ static void stop_look(struct stop *s, struct task_struct *task)
 {
 	unsigned long at;
 
-	if (side_of(s->t, task) == s->target || km_unsafe_flip)
+	if (km_tasks_side(s->t, task) == s->target || km_unsafe_flip)
 		return;
 	if (task != current && READ_ONCE(task->on_cpu)) /* another stopper: it is in the same calls as this one, which is looked at */
 		return;
@@ -578,7 +556,7 @@ int km_tasks_stop(bool target, const struct km_ranges *avoid, u64 *ns)
 	*ns = s.ns;
 	stop_n = min_t(size_t, s.inside, STOP_BLOCKERS);
 	if (err || s.inside)
-		kvfree(s.flipped);
+		table_dealloc(s.flipped);
 	return err ?: (int)s.inside;
 }
 
@@ -591,10 +569,10 @@ size_t km_tasks_blockers(struct km_blocker *list, size_t n)
 		memcpy(list, stop_blockers, min(n, stop_n) * sizeof(*list));
 		return stop_n;
 	}
-	for (size_t i = 0; i < 1UL << t->bits; i++) {
-		const struct entry *e = &t->at[i];
+	for (size_t i = 0; i < t->n; i++) {
+		const struct km_tasks_entry *e = &t->entries[i];
 
-		if (!e->task || !is_pending(t, e))
+		if (!is_pending(t, e))
 			continue;
 		if (found < n)
 			blocker_fill(&list[found], e->task, READ_ONCE(e->blocked_at), READ_ONCE(e->task->on_cpu));
