@@ -120,9 +120,10 @@ static void site_ranges_add(struct km_ranges *r, const struct km_site *site, boo
 {
 	unsigned long version = leaving_to ? site->to : site->from;
 
-	/* The fentry call's return address is on the stack of who is in the trampoline, on its way to either side; at its end it is the
-	 * first byte of the side that was chosen, which no call returns to. */
-	range_add(r, site->ip, MCOUNT_INSN_SIZE);
+	/* Who is at the original's first instructions, perhaps by a jump from the end of a function that is left, has yet to choose. The
+	 * fentry call's return address is on the stack of who is in the trampoline, on its way to either side; at its end it is the first
+	 * byte of the side that was chosen, which no call returns to. */
+	range_add(r, site->func, site->ip + MCOUNT_INSN_SIZE - site->func);
 	range_add(r, site->from ?: site->func, 0);
 	range_add(r, site->to ?: site->func, 0);
 	if (version) {
@@ -168,7 +169,6 @@ static void complete_transition(void)
 	patch->stop_ns = t->stop_ns;
 	cancel_delayed_work(&tick_work);
 	km_patch_transition_done(patch, reached);
-	pr_notice("'%s': %s complete\n", patch_name(), word(goes_up()));
 	queue_work(wq, &settle_work);
 }
 
