@@ -224,7 +224,7 @@ KM_CHECKED km_error *km_host_unload(km_host *host, const char *name, const struc
 /* ---- for tests of what a kill leaves behind -----------------------------------------------------------------------
  * When the environment has KMEND_KILL_AT=<step> the process kills itself (SIGKILL) when it comes to that step; with
  * KMEND_STOP_AT=<step> it stops (SIGSTOP) and goes on when continued. The steps, in order:
- *   load:    load-locked load-checked load-recorded load-loaded load-waiting load-reverting load-reverted
+ *   load:    load-locked load-checked load-recorded load-chosen load-loaded load-waiting load-reverting load-reverted
  *            load-removed load-done
  *   unload:  unload-locked unload-disabling unload-disabled unload-waiting unload-reverting unload-removing
  *            unload-removed

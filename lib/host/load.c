@@ -40,6 +40,7 @@ static km_error *insert(struct change *c, const struct patch_file *file)
 	KM_TRY(record_write(c->host, file));
 	km_host_step("load-recorded");
 	err = change_choose(c, file->backend, NULL);
+	km_host_step("load-chosen");
 	if (!err)
 		err = module_load(c->host, file, c->spec->parameters, &c->out.load);
 	change_unchoose(c, file->backend, NULL);

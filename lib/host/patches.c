@@ -54,12 +54,14 @@ static void add_objects(const km_host *host, const char *base, struct km_applied
 
 bool patches_state(const km_host *host, const char *base, const char *name, bool *enabled, bool *transition)
 {
+	/* First, for once it is 0 the other one stays what it is. */
+	long moving = host_number(host, 0, "%s/%s/transition", base, name);
 	long on = host_number(host, -1, "%s/%s/enabled", base, name);
 
 	if (on < 0)
 		return false;
 	*enabled = on;
-	*transition = host_number(host, 0, "%s/%s/transition", base, name) > 0;
+	*transition = moving > 0;
 	return true;
 }
 

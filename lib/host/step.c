@@ -8,6 +8,7 @@ const char *const km_host_steps[] = {
 	"load-locked",
 	"load-checked",
 	"load-recorded",
+	"load-chosen",
 	"load-loaded",
 	"load-waiting",
 	"load-reverting",
