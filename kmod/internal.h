@@ -335,6 +335,8 @@ extern struct km_change km_change;
 int km_patch_set_enabled(struct km_patch *patch, bool enable);
 /* Whether it is enabled, or on the way there. No lock: may be late by a moment. */
 bool km_patch_is_enabled(const struct km_patch *patch);
+/* From before the first callback until after the last, and the line in the log that says so. No lock. */
+bool km_patch_in_transition(const struct km_patch *patch);
 /* From transition.c, under km_mutex: all tasks are at `reached` (true: the new side). Callbacks, lists, log; from and to stay as they are. */
 void km_patch_transition_done(struct km_patch *patch, bool reached);
 /* From transition.c, after settling, under km_mutex: nobody is in the old side any more; gives up what was kept for it. */

@@ -483,12 +483,18 @@ cancel:
 	return err;
 }
 
-/* Up to now; a transition that was turned round goes to where it came from. */
+/* Up to now; a transition that was turned round goes to where it came from. Without km_mutex: km_change.patch is let go of after `enabled` was
+ * set, in km_patch_transition_done(), and the target stays until the next transition. */
 bool km_patch_is_enabled(const struct km_patch *patch)
 {
-	if (km_transition.phase == KM_PHASE_RUNNING && km_transition.patch == patch)
-		return km_transition.enabling == km_transition.target;
+	if (km_patch_in_transition(patch) && READ_ONCE(km_transition.patch) == patch)
+		return km_transition.enabling == READ_ONCE(km_transition.target);
 	return READ_ONCE(patch->enabled);
+}
+
+bool km_patch_in_transition(const struct km_patch *patch)
+{
+	return smp_load_acquire(&km_change.patch) == patch; /* pairs with km_patch_transition_done() */
 }
 
 int km_patch_set_enabled(struct km_patch *patch, bool enable)
@@ -563,6 +569,8 @@ void km_patch_transition_done(struct km_patch *patch, bool reached)
 	}
 	if (replaces)
 		replace_all_below(patch);
+	pr_notice("'%s': %s complete\n", km_patch_name(patch), enabled ? "patching" : "unpatching");
 	km_sysfs_event(patch, outcome(enabled));
-	km_change.patch = NULL;
+	/* Whoever reads 0 from `transition` finds all of it done, and the log complete; pairs with km_patch_in_transition(). */
+	smp_store_release(&km_change.patch, NULL);
 }

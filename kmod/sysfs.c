@@ -24,12 +24,6 @@ static struct km_patch *to_patch(struct kobject *kobj) { return container_of(kob
 static struct km_object *to_object(struct kobject *kobj) { return container_of(kobj, struct km_object, kobj); }
 static struct km_func *to_func(struct kobject *kobj) { return container_of(kobj, struct km_func, kobj); }
 
-/* Racy without km_mutex, which may be held for a second: a reader that polls gets the next value the next time. */
-static bool in_transition(const struct km_patch *patch)
-{
-	return READ_ONCE(km_transition.phase) == KM_PHASE_RUNNING && READ_ONCE(km_transition.patch) == patch;
-}
-
 /* ---- the livepatch part of a patch -------------------------------------------------------------------------------------------------- */
 static ssize_t enabled_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
@@ -51,7 +45,7 @@ static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr, 
 
 static ssize_t transition_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%d\n", in_transition(to_patch(kobj)));
+	return sysfs_emit(buf, "%d\n", km_patch_in_transition(to_patch(kobj)));
 }
 
 static ssize_t force_store(struct kobject *kobj, struct kobj_attribute *attr, const char *buf, size_t count)
@@ -65,7 +59,7 @@ static ssize_t force_store(struct kobject *kobj, struct kobj_attribute *attr, co
 	if (!force)
 		return count;
 	mutex_lock(&km_mutex);
-	if (in_transition(to_patch(kobj)))
+	if (km_patch_in_transition(to_patch(kobj)))
 		km_transition_force();
 	else
 		ret = -EINVAL;
@@ -148,7 +142,7 @@ static ssize_t deadline_ms_store(struct kobject *kobj, struct kobj_attribute *at
 /* ---- what becomes of a transition --------------------------------------------------------------------------------------------------- */
 static const char *state_word(const struct km_patch *patch)
 {
-	if (in_transition(patch)) {
+	if (km_patch_in_transition(patch) && READ_ONCE(km_transition.patch) == patch) {
 		if (km_transition.late)
 			return KMEND_STATE_STALLED;
 		if (!km_transition.target)
@@ -185,7 +179,7 @@ static ssize_t tasks_left_show(struct kobject *kobj, struct kobj_attribute *attr
 	size_t left = 0;
 
 	mutex_lock(&km_mutex);
-	if (in_transition(to_patch(kobj)))
+	if (km_patch_in_transition(to_patch(kobj)))
 		left = km_transition_blockers(NULL, 0);
 	mutex_unlock(&km_mutex);
 	return sysfs_emit(buf, "%zu\n", left);
@@ -233,7 +227,7 @@ static ssize_t blockers_show(struct kobject *kobj, struct kobj_attribute *attr, 
 	if (!list)
 		return -ENOMEM;
 	mutex_lock(&km_mutex);
-	if (in_transition(to_patch(kobj)))
+	if (km_patch_in_transition(to_patch(kobj)))
 		n = min_t(size_t, km_transition_blockers(list, BLOCKERS_SHOWN), BLOCKERS_SHOWN);
 	mutex_unlock(&km_mutex);
 	for (size_t i = 0; i < n && at + LINE_ROOM < PAGE_SIZE; i++)
@@ -444,9 +438,11 @@ int km_sysfs_add_patch(struct km_patch *patch)
 }
 
 /* The directory goes now, the memory with the last reference. */
+/* A patch that was refused early was never added. */
 static void drop(struct kobject *kobj)
 {
-	kobject_del(kobj);
+	if (kobj->state_in_sysfs)
+		kobject_del(kobj);
 	kobject_put(kobj);
 }
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Runs in the guest: guest.sh [NAME=VALUE]...: each script of /selftests, after a line "== SCRIPT"; "== end STATUS" closes it. Words are the
 # parameters of kmend.ko, if it is here.
+export LC_ALL=C
 cd /selftests || exit 1
 [[ -e /dev/fd ]] || ln -s /proc/self/fd /dev/fd # for <(…)
 
