@@ -173,6 +173,7 @@ static bool stuck_deadline(void)
 		return soak_fail("the deadline of %u ms: still under way after %.2f s", deadline, took);
 	if (patch_get("kmend_oracle2", "enabled") == 1)
 		return soak_fail("enabled, with a task in the old function");
+	oracle_steer("release");
 	return remove_module("kmend_oracle2");
 }
 
@@ -183,7 +184,10 @@ static bool stuck_gradual(void)
 	soak_sleep_ms(2000 * soak.slow);
 	if (!expect_transition("kmend_oracle2", 1))
 		return false;
-	return turn("kmend_oracle2", "0") && settle("kmend_oracle2") && remove_module("kmend_oracle2");
+	if (!turn("kmend_oracle2", "0") || !settle("kmend_oracle2"))
+		return false;
+	oracle_steer("release"); /* the module's memory stays until the kthread has slept once: an RCU-tasks grace period */
+	return remove_module("kmend_oracle2");
 }
 
 bool case_stuck(void)
@@ -251,50 +255,69 @@ bool case_hotplug(void)
 }
 
 /* ---- failures ------------------------------------------------------------------------------------------------------------------------- */
-static bool fails_at(const char *step)
+#define FAIL_AT "/sys/module/kmend/parameters/fail_at"
+
+static struct {
+	unsigned refused, survived;
+} failures;
+
+/* It was enabled, or began to be and was taken back: then it must be sound, and go. */
+static bool take_back(const char *patch)
 {
-	char at[64];
+	bool on;
+
+	if (!settle(patch))
+		return false;
+	on = patch_get(patch, "enabled") == 1;
+	return expect_version(on ? 2 : 1) && (!on || disable(patch)) && remove_module(patch);
+}
+
+/* The Nth time that the step is reached while a patch comes and goes. *passed: there is an Nth time. */
+static bool fails_at(const char *step, unsigned n, bool *passed)
+{
+	char at[64], left[64];
 	int err;
 
-	if (file_write("/sys/module/kmend/parameters/fail_at", step))
+	snprintf(at, sizeof(at), "%s:%u", step, n);
+	if (file_write(FAIL_AT, at))
 		return soak_fail("the core was built without fail_at");
 	err = module_insert("kmend_oracle2", "mode=%s", mode_name(soak.mode));
-	if (!err) { /* a step of another moment than this one, or of another mode: the patch must be sound all the same */
-		if (!settle("kmend_oracle2") || !expect_version(patch_get("kmend_oracle2", "enabled") == 1 ? 2 : 1))
-			return false;
-		if (patch_get("kmend_oracle2", "enabled") == 1) {
-			patch_set("kmend_oracle2", "enabled", "0");
-			if (!settle("kmend_oracle2"))
-				return false;
-		}
-		if (patch_get("kmend_oracle2", "enabled") == 1 && !disable("kmend_oracle2"))
-			return false;
-		if (!remove_module("kmend_oracle2"))
-			return false;
-	}
-	file_read("/sys/module/kmend/parameters/fail_at", at, sizeof(at));
-	soak_note("%s: %s%s, ", step, err ? strerror(-err) : "none", *at && strcmp(at, "(null)") ? " (not passed)" : "");
-	file_write("/sys/module/kmend/parameters/fail_at", "");
+	if (!err && !take_back("kmend_oracle2"))
+		return false;
+	*passed = file_read(FAIL_AT, left, sizeof(left)) == 0;
+	file_write(FAIL_AT, "");
 	if (patch_present("kmend_oracle2") || module_present("kmend_oracle2"))
-		return soak_fail("%s: a failed patch is still there", step);
+		return soak_fail("a failed patch is still there");
+	if (*passed && err)
+		failures.refused++;
+	else if (*passed)
+		failures.survived++;
 	return expect_version(1);
 }
 
+#define TIMES 6
 bool case_failures(void)
 {
-	char steps[512], *save = NULL;
+	char steps[512], *save = NULL, note[sizeof(soak.note)];
+	unsigned n_steps = 0;
 
 	snprintf(steps, sizeof(steps), "%s", soak.fail_steps);
+	memset(&failures, 0, sizeof(failures));
 	if (!light_load())
 		return false;
 	for (char *step = strtok_r(steps, ",", &save); step; step = strtok_r(NULL, ",", &save)) {
-		char note[sizeof(soak.note)];
+		bool passed = true;
 
-		if (!fails_at(step)) {
-			snprintf(note, sizeof(note), "%s", soak.note);
-			return soak_fail("at %s: %.400s", step, note);
-		}
+		for (unsigned n = 1; n <= TIMES && passed; n++)
+			if (!fails_at(step, n, &passed)) {
+				snprintf(note, sizeof(note), "%s", soak.note);
+				return soak_fail("at %s:%u: %.400s", step, n, note);
+			}
+		n_steps++;
 	}
+	soak_note("%u steps: %u failures refused the patch, %u were survived", n_steps, failures.refused, failures.survived);
+	if (n_steps && !failures.refused)
+		return soak_fail("no failure was injected");
 	/* and it works without */
 	return enable("kmend_oracle2", "") && expect_version(2) && disable("kmend_oracle2") && remove_module("kmend_oracle2") &&
 	       expect_no_mixes();

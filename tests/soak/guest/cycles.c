@@ -15,8 +15,8 @@ static void pace(void)
 {
 	bool stop = soak.mode == MODE_STOP;
 
-	file_write("/sys/module/kmend_oracle/parameters/gap_us", stop ? "20000" : "500");
-	load_set_pause((stop ? 20000 : 500) * soak.slow);
+	file_write("/sys/module/kmend_oracle/parameters/gap_us", stop ? "20000" : "2000");
+	load_set_pause((stop ? 500 : 100) * soak.slow);
 }
 
 static bool replace_cycle(void)
@@ -74,7 +74,11 @@ bool case_cycles(void)
 {
 	unsigned load = LOAD_BASE | LOAD_BIT(LOAD_MODULES) | (cpus_possible() > 1 ? LOAD_BIT(LOAD_HOTPLUG) : 0);
 
-	if (soak.mode == MODE_STOP) /* one that is in the middle of the functions nearly always would hold all */
+	if (soak.load) {
+		load = 0;
+		for (int i = 0; i < LOAD_JOBS; i++)
+			load |= in_list(soak.load, load_name(i)) ? LOAD_BIT(i) : 0;
+	} else if (soak.mode == MODE_STOP) /* one that is in the middle of the functions nearly always would hold all */
 		load &= ~(LOAD_BIT(LOAD_INTERRUPTIBLE) | LOAD_BIT(LOAD_BORN));
 	return rounds_of(soak.cycles - soak.cycles / 5, load, replace_cycle) && rounds_of(soak.cycles / 5, load, stack_cycle) &&
 	       expect_all_seen();
@@ -86,7 +90,7 @@ bool case_storm(void)
 	unsigned load = LOAD_BIT(LOAD_FORK) | LOAD_BIT(LOAD_SCHED) | (soak.mode == MODE_STOP ? 0 : LOAD_BIT(LOAD_BORN));
 	bool ok;
 
-	load_set_pause(0);
+	load_set_pause(10);
 	if (!load_start(load))
 		return soak_fail("the load cannot begin: %s", strerror(errno));
 	ok = true;

@@ -19,26 +19,27 @@ static struct shared { /* with the processes */
 	atomic_ulong rounds[LOAD_JOBS], errors[LOAD_JOBS];
 } *shared;
 static pid_t pids[LOAD_JOBS];
-static unsigned pause_us = 500;
+static unsigned pause_percent = 100;
 
 static const struct {
 	const char *name;
 	bool (*round)(void);
+	unsigned pause_ms; /* between rounds: a busy machine, not one where nothing else gets on */
 } jobs[LOAD_JOBS] = {
-	[LOAD_SLEEP] = {"sleep", job_sleep},
-	[LOAD_SPIN] = {"spin", job_spin},
-	[LOAD_YIELD] = {"yield", job_yield},
-	[LOAD_DEEP] = {"deep", job_deep},
-	[LOAD_INTERRUPTIBLE] = {"interruptible", job_interruptible},
-	[LOAD_BORN] = {"born", job_born},
-	[LOAD_SCHED] = {"sched", job_sched},
-	[LOAD_FORK] = {"fork", job_fork},
-	[LOAD_FILES] = {"files", job_files},
-	[LOAD_NET] = {"net", job_net},
-	[LOAD_TIMERS] = {"timers", job_timers},
-	[LOAD_MODULES] = {"modules", job_modules},
-	[LOAD_HOTPLUG] = {"hotplug", job_hotplug},
-	[LOAD_TARGET] = {"target", job_target},
+	[LOAD_SLEEP] = {"sleep", job_sleep, 3},
+	[LOAD_SPIN] = {"spin", job_spin, 3},
+	[LOAD_YIELD] = {"yield", job_yield, 3},
+	[LOAD_DEEP] = {"deep", job_deep, 3},
+	[LOAD_INTERRUPTIBLE] = {"interruptible", job_interruptible, 3},
+	[LOAD_BORN] = {"born", job_born, 10},
+	[LOAD_SCHED] = {"sched", job_sched, 10},
+	[LOAD_FORK] = {"fork", job_fork, 40},
+	[LOAD_FILES] = {"files", job_files, 5},
+	[LOAD_NET] = {"net", job_net, 5},
+	[LOAD_TIMERS] = {"timers", job_timers, 3},
+	[LOAD_MODULES] = {"modules", job_modules, 100},
+	[LOAD_HOTPLUG] = {"hotplug", job_hotplug, 400},
+	[LOAD_TARGET] = {"target", job_target, 10},
 };
 
 static void on_term(int signal)
@@ -61,7 +62,7 @@ static void work(enum load_job job, pid_t parent)
 		if (!jobs[job].round() && !ending && shared->errors[job]++ < 3)
 			fprintf(stderr, "# load %s: %s\n", jobs[job].name, strerror(errno));
 		shared->rounds[job]++;
-		usleep(pause_us);
+		soak_sleep_ms(jobs[job].pause_ms * pause_percent / 100);
 	}
 	_exit(0);
 }
@@ -140,7 +141,7 @@ const char *load_name(enum load_job job)
 	return jobs[job].name;
 }
 
-void load_set_pause(unsigned us)
+void load_set_pause(unsigned percent)
 {
-	pause_us = us;
+	pause_percent = percent;
 }

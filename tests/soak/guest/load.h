@@ -34,7 +34,7 @@ void load_stop(void);
 unsigned long load_rounds(enum load_job job);
 unsigned long load_errors(enum load_job job);
 const char *load_name(enum load_job job);
-/* us between two rounds of a job: 500. Before load_start(). */
-void load_set_pause(unsigned us);
+/* How long the jobs pause between rounds, of what is usual for each: 100. Before load_start(). */
+void load_set_pause(unsigned percent);
 
 #endif

@@ -3,7 +3,7 @@
  * kmend-soak: runs in a guest, with the modules in /modules, as root. Each case is a line of TAP, "ok - CASE [MODE]: NOTE", as it ends; lines
  * that begin with # tell how far it is.
  *
- *   kmend-soak [--cycles N] [--modes stop,lazy,…] [--cases cycles,hot,…] [--fail-at STEP,…] [--slow N]
+ *   kmend-soak [--cycles N] [--modes stop,lazy,…] [--cases cycles,hot,…] [--load sleep,spin,…] [--fail-at STEP,…] [--slow N]
  *
  * Exit status: 0 all held, 1 some did not, 2 usage.
  */
@@ -17,7 +17,7 @@
 
 static const char *wanted_cases;
 
-static bool in_list(const char *list, const char *word)
+bool in_list(const char *list, const char *word)
 {
 	size_t n = strlen(word);
 
@@ -29,7 +29,7 @@ static bool in_list(const char *list, const char *word)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: kmend-soak [--cycles N] [--modes M,...] [--cases C,...] [--fail-at STEP,...] [--slow N]\n");
+	fprintf(stderr, "usage: kmend-soak [--cycles N] [--modes M,...] [--cases C,...] [--load J,...] [--fail-at STEP,...] [--slow N]\n");
 	exit(2);
 }
 
@@ -44,6 +44,8 @@ static void parse(int argc, char **argv)
 			soak.slow = atoi(argv[i + 1]) ?: 1;
 		} else if (!strcmp(argv[i], "--cases")) {
 			wanted_cases = argv[i + 1];
+		} else if (!strcmp(argv[i], "--load")) {
+			soak.load = argv[i + 1];
 		} else if (!strcmp(argv[i], "--fail-at")) {
 			soak.fail_steps = argv[i + 1];
 		} else if (!strcmp(argv[i], "--modes")) {
@@ -66,7 +68,7 @@ static bool run_case(const struct soak_case *c, unsigned mode, bool *failed)
 	soak.mode = mode;
 	soak.note[0] = 0;
 	tries = (struct tries){0};
-	load_set_pause(500);
+	load_set_pause(100 * soak.slow);
 	fprintf(stderr, "# %s %s\n", c->name, mode_name(mode));
 	ok = c->run();
 	load_stop();

@@ -21,6 +21,7 @@ struct soak {
 	/* the run's */
 	unsigned cycles;
 	unsigned modes;		/* mask of those asked for */
+	const char *load;	/* names of jobs with commas, instead of those of case cycles; or NULL */
 	const char *fail_steps; /* of the core's fail_at: names with commas */
 	unsigned slow;		/* how many times slower than a usual guest: limits grow with it */
 	/* the case's */
@@ -33,6 +34,8 @@ const char *mode_name(unsigned mode);
 /* Writes the case's note, what was found or why it failed; false, for `return soak_fail(…)`. */
 bool soak_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void soak_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+bool in_list(const char *list, const char *word); /* a list with commas */
 
 /* ---- steps that cases are made of; false: soak_fail() was called ---- */
 /* Inserts a patch of the oracle (kmend_oracle2, 3) in the case's mode and waits; what mode stop refuses and deadline takes back under load is

@@ -73,7 +73,7 @@ bool settle(const char *patch)
 
 bool remove_module(const char *name)
 {
-	int err = module_remove(name, 20000 * soak.slow);
+	int err = module_remove(name, 60000 * soak.slow);
 
 	return !err || soak_fail("%s: cannot be removed: %s", name, strerror(-err));
 }

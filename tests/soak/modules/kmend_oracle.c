@@ -29,7 +29,7 @@
 enum context { IN_TASK, IN_KTHREAD, IN_WORK, IN_TIMER, IN_HRTIMER, IN_NMI, CONTEXTS };
 static const char *const names[CONTEXTS] = {"task", "kthread", "work", "timer", "hrtimer", "nmi"};
 
-static unsigned int gap_us = 500;
+static unsigned int gap_us = 2000;
 module_param(gap_us, uint, 0644);
 static unsigned int contexts = ~0u;
 module_param(contexts, uint, 0644);
@@ -118,8 +118,11 @@ static int run_chain(enum context where, enum oracle_rest rest, unsigned long us
 	int version = kmend_oracle_outer(&c);
 
 	atomic_long_inc(&counts[where].calls[version]);
-	if (c.mixes)
+	if (c.mixes) {
 		atomic_long_inc(&counts[where].mixes);
+		pr_notice("kmend_oracle: mixed in context %s: %s:%d, rest %d: inner %d in outer %d\n", names[where], current->comm,
+			  current->pid, rest, c.inner, version);
+	}
 	if (c.lost)
 		atomic_long_inc(&counts[where].lost);
 	return version;
@@ -184,12 +187,9 @@ static enum hrtimer_restart hrtimer_main(struct hrtimer *t)
 }
 
 /* ---- NMI ---- */
-static DEFINE_PER_CPU(atomic_t, nmi_sent);
-
+/* Claims every one: nobody else sends them to this machine. */
 static int nmi_main(unsigned int type, struct pt_regs *regs)
 {
-	if (!atomic_xchg(this_cpu_ptr(&nmi_sent), 0))
-		return NMI_DONE;
 	run_chain(IN_NMI, ORACLE_SPIN, 2);
 	return NMI_HANDLED;
 }
@@ -204,10 +204,8 @@ static int nmi_sender_main(void *unused)
 			if (!wanted(IN_NMI))
 				break;
 			preempt_disable();
-			if (cpu != smp_processor_id()) {
-				atomic_set(per_cpu_ptr(&nmi_sent, cpu), 1);
+			if (cpu != smp_processor_id())
 				apic->send_IPI(cpu, NMI_VECTOR);
-			}
 			preempt_enable();
 		}
 		cpus_read_unlock();

@@ -42,6 +42,7 @@ struct oracle_chain {
 	void (*relax)(struct oracle_chain *c);
 	int version;	   /* of the outer function */
 	unsigned int mixes; /* inner functions of another version */
+	int inner;	    /* version of the last of these */
 	unsigned int lost; /* a relocation of the patch did not lead to oracle_secret */
 };
 
@@ -62,9 +63,11 @@ static __always_inline int oracle_outer_body(struct oracle_chain *c, int version
 
 static __always_inline int oracle_inner_body(struct oracle_chain *c, int version)
 {
-	c->mixes += c->version != version;
+	if (c->version != version) {
+		c->mixes++;
+		c->inner = version;
+	}
 	c->relax(c);
-	c->mixes += c->version != version;
 	barrier();
 	return version;
 }
