@@ -141,7 +141,26 @@ def prepare_kernel():
     return run_plain([kmend, "prepare", release])
 
 
+def default_kernel(*series):
+    done = subprocess.run(["scripts/default-kernel.sh", os.path.join(ROOT, "build/tools/kmend"), *series], cwd=ROOT,
+                          capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+def run_tap_on_second(argv):
+    """The same on the other kernel that Debian 12 offers. It cannot be had offline, unless it is in the cache."""
+    release = default_kernel("6.12")
+    if not release:
+        print(f"ok - {' '.join(argv)} # SKIP there is no kernel 6.12 to be had")
+        tally = Tally()
+        tally.count(True, skipped=True)
+        return tally
+    return run_tap([*argv, "--kernel", release])
+
+
 SANITIZE = ["-Db_sanitize=address,undefined", "-Db_lundef=false"]
+
+SELFTESTS = ["python3", "tests/selftests/run.py", "--build-dir", "build"]
 
 GROUPS = [
     ("build", "gcc and clang build it without a warning", [
@@ -170,6 +189,10 @@ GROUPS = [
     ]),
     ("soak", "the short mode of make soak", [
         lambda: run_tap(["python3", "tests/soak/soak.py", "--build-dir", "build", "--short", *KERNEL]),
+    ]),
+    ("selftests", "the kernel's own live patching tests: by our command line, and with kmend.ko", [
+        lambda: run_tap([*SELFTESTS, "--column", "cli", "--column", "core", "--column", "core-cli", *KERNEL]),
+        lambda: run_tap_on_second([*SELFTESTS, "--column", "core", "--column", "core-cli"]),
     ]),
     ("cases", "each capability and each refusal, on a real kernel", [
         lambda: run_tap(["python3", "tests/cases/run.py", "--build-dir", "build", *KERNEL]),

@@ -52,6 +52,7 @@ def parse_arguments():
     parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="of kmend.ko")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="guests at a time (2)")
     parser.add_argument("--json", metavar="FILE", help="write what was found")
+    parser.add_argument("--table", metavar="FILE", help="write it as the table of docs/selftests.md")
     parser.add_argument("--keep", action="store_true", help="keep the directory with all that was built")
     return parser.parse_args()
 
@@ -206,6 +207,20 @@ def report(rows, kernel, column, count):
     return count
 
 
+def table(found):
+    """Markdown: a row for each scenario, a column for each kernel and way."""
+    heads = [(release, column) for release, columns in found.items() for column in columns]
+    cells = {}
+    for release, column in heads:
+        for script, name, passed, _ in found[release][column]:
+            cells.setdefault((script, name), {})[release, column] = "passes" if passed else "**fails**"
+    lines = ["| script | scenario | " + " | ".join(f"{release.split('-')[0]} {column}" for release, column in heads) + " |",
+             "|---" * (len(heads) + 2) + "|"]
+    for (script, name), row in cells.items():
+        lines.append(f"| {script} | {name} | " + " | ".join(row.get(head, "–") for head in heads) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def run_kernel(args, release, work, count):
     kernel = Kernel(args, release, work)
     found, built, guests = {}, {}, {}
@@ -243,6 +258,8 @@ def main():
     print(f"1..{count}")
     if args.json:
         Path(args.json).write_text(json.dumps(found, indent=1) + "\n")
+    if args.table:
+        Path(args.table).write_text(table(found))
     return 0 if all(row[2] for columns in found.values() for rows in columns.values() for row in rows) else 1
 
 
