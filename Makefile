@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 KERNEL ?=
 MESON_OPTIONS ?=
 
-.PHONY: all setup demo test bench corpus soak fuzz install clean
+.PHONY: all setup demo test bench corpus soak selftests fuzz install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -39,6 +39,11 @@ corpus: all
 soak: all
 	@python3 tests/soak/soak.py --build-dir $(BUILD) $(if $(CYCLES),--cycles $(CYCLES)) $(if $(MODES),--modes "$(MODES)") \
 		$(if $(CPUS),--cpus "$(CPUS)") $(if $(KERNELS),--kernels "$(KERNELS)") $(SOAK_OPTIONS)
+
+# The kernel's own live patching tests: natively, by the command line, and with kmend.ko; docs/selftests.md has the table.
+selftests: all
+	@python3 tests/selftests/run.py --build-dir $(BUILD) $(addprefix --kernel ,$(or $(KERNELS),$(KERNEL),$(shell scripts/default-kernel.sh \
+		$(BUILD)/tools/kmend))) $(SELFTESTS_OPTIONS)
 
 # Each fuzzer for SECONDS (600 by default).
 fuzz: setup

@@ -19,7 +19,7 @@
  *					transition the other value turns it round. EINVAL it is there already (a disabled patch cannot be
  *					enabled again: insert its module again); EBUSY another patch is in transition, a newer patch
  *					covers one of the functions, or (mode stop) a task stays inside one. The kernel log has the reason.
- *   transition			r	1 while tasks are left that have not switched
+ *   transition			r	1 until every task has switched and the last callback has run
  *   force			w root	1 ends the transition at once, without regard to the tasks. Consistency is lost, and a module whose
  *					code may still be in use can never be removed. EINVAL when there is none. 0 does nothing.
  *   replace			r	1: cumulative, it has replaced all patches below
