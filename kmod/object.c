@@ -118,17 +118,27 @@ static void ask(struct km_patch *patch, struct km_object *only, struct km_symbol
 	}
 }
 
+/* Not in __init, which is freed before it is called; not in another module, which might go. */
+static bool is_own_code(const struct km_patch *patch, unsigned long addr)
+{
+	unsigned long start, end;
+
+	km_module_text(patch->api->mod, &start, &end);
+	return addr >= start && addr < end;
+}
+
 static int function_sizes(struct km_func *func, unsigned long addr, unsigned long *size)
 {
-	unsigned long offset = 0;
+	const struct km_patch *patch = func->object->patch;
+	unsigned long new = (unsigned long)func->api->new_func, offset = 0;
 
 	if (!km_kernel.lookup_symbol_size(addr, size, &offset) || offset) {
-		pr_err("'%s': the size of '%s' is not known\n", km_patch_name(func->object->patch), func->api->old_name);
+		pr_err("'%s': the size of '%s' is not known\n", km_patch_name(patch), func->api->old_name);
 		return -ENOENT;
 	}
-	if (!km_kernel.lookup_symbol_size((unsigned long)func->api->new_func, &func->new_size, &offset) || offset) {
-		pr_err("'%s': the replacement of '%s' is not a function of a module or of the kernel\n",
-		       km_patch_name(func->object->patch), func->api->old_name);
+	if (!is_own_code(patch, new) || !km_kernel.lookup_symbol_size(new, &func->new_size, &offset) || offset) {
+		pr_err("'%s': the replacement of '%s' is not a function of the patch module\n", km_patch_name(patch),
+		       func->api->old_name);
 		return -EINVAL;
 	}
 	return 0;
