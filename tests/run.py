@@ -187,6 +187,9 @@ GROUPS = [
     ("host", "load, unload and kills on a real kernel", [
         lambda: run_meson("build", *suites("host")),
     ]),
+    ("core", "kmend.ko: patches and modules that come, go, fail, and that a task bars", [
+        lambda: run_meson("build", *suites("core")),
+    ]),
     ("soak", "the short mode of make soak", [
         lambda: run_tap(["python3", "tests/soak/soak.py", "--build-dir", "build", "--short", *KERNEL]),
     ]),
@@ -206,6 +209,7 @@ GROUPS = [
     ]),
     ("bench", "the short mode of make bench", [
         lambda: run_tap(["python3", "tests/bench/bench.py", "--build-dir", "build", "--short", *KERNEL]),
+        lambda: run_tap(["python3", "tests/bench/core.py", "--build-dir", "build", "--short", *KERNEL]),
     ]),
     ("demo", "the main job, as a visitor sees it", [
         lambda: run_plain(["scripts/demo.sh"]),

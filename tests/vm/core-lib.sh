@@ -16,9 +16,9 @@ wait_for() { # COMMAND...: for ten seconds
 is() { # DESCRIPTION COMMAND...: the command says true within a while
 	what=$1
 	shift
-	wait_for "$@" >$out 2>&1
+	wait_for "$@" >/dev/null 2>&1
 	status=$?
-	[ $status = 0 ] || { echo "$*"; dmesg | grep kmend: | tail -n 12; } >>$out
+	[ $status = 0 ] || { echo "$*"; eval "$@"; dmesg | grep kmend: | tail -n 12; } >$out 2>&1
 	check $status "$what"
 }
 
@@ -78,10 +78,14 @@ take_out() { # PATCH...
 	done
 }
 
+value() { # TEXT: what the functions of kmt_target return
+	[ "$(cat /proc/kmt_value)" = "$1" ]
+}
+
 # Everything that a refused patch could have left behind.
 snapshot() {
 	find $K | sort
-	cat /sys/kernel/debug/tracing/enabled_functions
+	awk '/^[^ \t]/ { print $1 }' /sys/kernel/debug/tracing/enabled_functions
 	lsmod | awk '{ print $1, $3 }' | sort
 	cat /proc/version /proc/kmt_value 2>&1
 }

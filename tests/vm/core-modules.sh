@@ -4,7 +4,6 @@
 . "$(dirname "$0")/core-lib.sh"
 old='one=1 twins=21,22 hidden=5'
 new='one=101 twins=21,201 hidden=1005'
-value() { [ "$(cat /proc/kmt_value)" = "$1" ]; }
 
 # ---- it is there ----
 insert kmt_target

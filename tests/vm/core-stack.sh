@@ -24,7 +24,7 @@ is 'its call goes straight' says $K/kmt_a/vmlinux/version_proc_show,1/redirect d
 is 'the kernel is tainted by it' '[ $(($(cat /proc/sys/kernel/tainted) >> 15 & 1)) = 1 ]'
 is 'and its module' 'grep -q K /sys/module/kmt_a/taint'
 
-modes() { (cd $K/kmt_a && stat -c '%A %n' . * vmlinux/patched vmlinux/*,1/redirect | grep -v '^d.* [kv]') ; }
+modes() { (cd $K/kmt_a && stat -c '%A %n' . * vmlinux/patched vmlinux/*,1/redirect | grep -v '^d.* [dkv]') ; }
 modes >/tmp/said
 cat >/tmp/wanted <<'L'
 drwxr-xr-x .

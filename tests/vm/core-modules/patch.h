@@ -2,9 +2,11 @@
 /*
  * A patch whose parameters say what is in it; kmt_a, kmt_b and kmt_c are the same but for NUMBER. Each letter of `what` is a function:
  *	v version_proc_show, l loadavg_proc_show of vmlinux; o kmt_one, t the second kmt_twin, h kmt_read_hidden (with a late relocation),
- *	w kmt_wait_here of the module kmt_target
+ *	w kmt_wait_here of the module kmt_target; d dummy_xmit of the module dummy
  */
+#include <linux/delay.h>
 #include <linux/module.h>
+#include <linux/netdevice.h>
 #include <linux/seq_file.h>
 
 #include "kmend.h"
@@ -22,6 +24,8 @@ module_param(quiet, bool, 0);
 static int pre_patch_ret, late_pre_patch_ret; /* for vmlinux; for the module */
 module_param(pre_patch_ret, int, 0600);
 module_param(late_pre_patch_ret, int, 0600);
+static bool hold; /* who comes to kmt_wait_here stays there while it is set */
+module_param(hold, bool, 0600);
 static uint state_version;
 module_param(state_version, uint, 0);
 
@@ -55,23 +59,33 @@ static int hidden_new(void)
 
 static const char *wait_new(void)
 {
+	while (READ_ONCE(hold))
+		msleep(5);
 	return KBUILD_MODNAME;
 }
 
+static netdev_tx_t xmit_new(struct sk_buff *skb, struct net_device *dev)
+{
+	dev_kfree_skb(skb);
+	return NETDEV_TX_OK;
+}
+
+enum { VMLINUX, TARGET, DUMMY };
 static const struct {
 	char letter;
-	bool in_module;
+	int object;
 	struct kmend_func func;
 } known[] = {
-	{'v', false, {.old_name = "version_proc_show", .new_func = version_new}},
-	{'l', false, {.old_name = "loadavg_proc_show", .new_func = loadavg_new}},
-	{'o', true, {.old_name = "kmt_one", .new_func = one_new}},
-	{'t', true, {.old_name = "kmt_twin", .new_func = twin_new, .old_sympos = 2}},
-	{'h', true, {.old_name = "kmt_read_hidden", .new_func = hidden_new}},
-	{'w', true, {.old_name = "kmt_wait_here", .new_func = wait_new}},
+	{'v', VMLINUX, {.old_name = "version_proc_show", .new_func = version_new}},
+	{'l', VMLINUX, {.old_name = "loadavg_proc_show", .new_func = loadavg_new}},
+	{'o', TARGET, {.old_name = "kmt_one", .new_func = one_new}},
+	{'t', TARGET, {.old_name = "kmt_twin", .new_func = twin_new, .old_sympos = 2}},
+	{'h', TARGET, {.old_name = "kmt_read_hidden", .new_func = hidden_new}},
+	{'w', TARGET, {.old_name = "kmt_wait_here", .new_func = wait_new}},
+	{'d', DUMMY, {.old_name = "dummy_xmit", .new_func = xmit_new}},
 };
 
-static struct kmend_func vmlinux_funcs[ARRAY_SIZE(known) + 1], module_funcs[ARRAY_SIZE(known) + 1];
+static struct kmend_func funcs[3][ARRAY_SIZE(known) + 1];
 static const struct kmend_reloc relocs[] = {
 	{.place = &hidden, .name = "kmt_hidden", .type = 1 /* R_X86_64_64 */},
 	{},
@@ -113,8 +127,9 @@ static void post_unpatch(struct kmend_object *obj)
 
 #define CALLBACKS {.pre_patch = pre_patch, .post_patch = post_patch, .pre_unpatch = pre_unpatch, .post_unpatch = post_unpatch}
 static struct kmend_object objs[] = {
-	{.funcs = vmlinux_funcs, .callbacks = CALLBACKS},
-	{.name = "kmt_target", .funcs = module_funcs, .callbacks = CALLBACKS},
+	{.funcs = funcs[VMLINUX], .callbacks = CALLBACKS},
+	{.name = "kmt_target", .funcs = funcs[TARGET], .callbacks = CALLBACKS},
+	{.name = "dummy", .funcs = funcs[DUMMY], .callbacks = CALLBACKS},
 	{},
 };
 static struct kmend_state states[2];
@@ -131,9 +146,9 @@ static int __init patch_init(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
 		if (strchr(what, known[i].letter))
-			add(&known[i].func, known[i].in_module ? module_funcs : vmlinux_funcs);
+			add(&known[i].func, funcs[known[i].object]);
 	if (strchr(what, 'h'))
-		objs[1].relocs = relocs;
+		objs[TARGET].relocs = relocs;
 	if (state_version) {
 		states[0] = (struct kmend_state){.id = 1, .version = state_version};
 		patch.states = states;
