@@ -25,9 +25,10 @@ demo: setup
 test: setup
 	@KERNEL=$(KERNEL) python3 tests/run.py $(GROUPS)
 
-# Time, CPU, memory and disk of a first build, of a second patch and of an unchanged one.
+# What a build costs, and what kmend.ko costs beside the kernel's own live patching.
 bench: all
 	@python3 tests/bench/bench.py --build-dir $(BUILD) $(if $(KERNEL),--kernel $(KERNEL)) $(BENCH_OPTIONS)
+	@python3 tests/bench/core.py --build-dir $(BUILD) $(if $(KERNEL),--kernel $(KERNEL)) $(BENCH_CORE_OPTIONS)
 
 # Real changes between two of Debian's kernel versions, each as a live patch.
 corpus: all

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# usage, in a guest: sh core.sh calls | memory | deadline | transitions "TASKS…" ROUNDS "MODES…"
-# The bench of kmend.ko against the kernel's own live patching, both in the same guest. The modules of tests/bench/modules, kmend.ko and
-# bench-guest are in the working directory. What was measured is on lines that begin with "row".
+# usage, in a guest: sh core.sh "PART…" "TASKS…" ROUNDS "MODES…"     (parts: calls, wide, blocked, transitions; the rest is transitions')
+# The bench of kmend.ko against the kernel's own live patching, both in the same guest. The modules of tests/bench/modules and kmend.ko are in
+# the working directory, kmend-bench in PATH. What was measured is on lines that begin with "row".
 set -u
+parts=$1 all_tasks=$2 rounds=$3 modes=$4
 klp=/sys/kernel/livepatch
 core=/sys/kernel/kmend
 HOLD_S=5 # how long the kernel's transition is watched while it stalls
@@ -106,30 +107,31 @@ calls() {
 	echo Y >/sys/module/kmend/parameters/direct
 }
 
-# ---- memory ------------------------------------------------------------------------------------------------------------------------------
-memory_of() { # klp|core
+# ---- many functions ----------------------------------------------------------------------------------------------------------------------
+wide_of() { # klp|core
 	name_it "$1" kmend_bench_wide
 	sleep 1
-	bench-guest memory >/dev/null
-	echo "row what=memory flavour=$1 state=before $(bench-guest memory)"
-	insmod "$patch.ko" || die "$patch"
+	kmend-bench memory >/dev/null
+	echo "row what=memory flavour=$1 state=before $(kmend-bench memory)"
+	echo "row what=wide op=apply flavour=$1 $(kmend-bench load "$dir" "$patch.ko" '')"
 	settle
 	sleep 1
-	echo "row what=memory flavour=$1 state=after $(bench-guest memory) module=$(cat "/sys/module/$patch/coresize")"
+	echo "row what=memory flavour=$1 state=after $(kmend-bench memory)"
+	echo "row what=wide op=revert flavour=$1 $(kmend-bench disable "$dir")"
 	remove
 }
 
-memory() {
+wide() {
 	insmod kmend_bench_many.ko || die kmend_bench_many
 	for round in 1 2; do # the first fills caches
-		memory_of klp
-		memory_of core
+		wide_of klp
+		wide_of core
 	done
 	rmmod kmend_bench_many
 }
 
 # ---- a task that stays -------------------------------------------------------------------------------------------------------------------
-deadline() {
+blocked() {
 	name_it klp
 	hold
 	insmod "$patch.ko"
@@ -139,10 +141,10 @@ deadline() {
 	for ms in 1000 4000; do
 		name_it core
 		echo "row what=blocked flavour=core mode=deadline deadline_ms=$ms" \
-			"$(bench-guest load "$dir" "$patch.ko" "mode=deadline deadline_ms=$ms")"
+			"$(kmend-bench load "$dir" "$patch.ko" "mode=deadline deadline_ms=$ms")"
 		remove
 	done
-	echo "row what=blocked flavour=core mode=stop $(bench-guest load "$dir" "$patch.ko" mode=stop)"
+	echo "row what=blocked flavour=core mode=stop $(kmend-bench load "$dir" "$patch.ko" mode=stop)"
 	until_gone "$dir"
 	release
 }
@@ -151,7 +153,7 @@ deadline() {
 transition() { # klp|core MODE PARAMS: one there and back; CASE, TASKS and ROUND are set
 	name_it "$1"
 	about="flavour=$1 mode=$2 case=$CASE tasks=$TASKS round=$ROUND"
-	there=$(bench-guest load "$dir" "$patch.ko" "$3")
+	there=$(kmend-bench load "$dir" "$patch.ko" "$3")
 	own=
 	if [ -e "$dir" ]; then
 		settle
@@ -159,19 +161,19 @@ transition() { # klp|core MODE PARAMS: one there and back; CASE, TASKS and ROUND
 	fi
 	echo "row what=transition op=apply $about $there $own"
 	[ -e "$dir" ] || return
-	echo "row what=transition op=revert $about $(bench-guest disable "$dir")"
+	echo "row what=transition op=revert $about $(kmend-bench disable "$dir")"
 	remove
 }
 
-round() { # MODES
+round() {
 	transition klp klp ''
-	for mode in $1; do
+	for mode in $modes; do
 		transition core "$mode" "mode=$mode deadline_ms=10000"
 	done
 }
 
-start() { # VERB ARG...: a bench-guest in the background
-	bench-guest "$@" >/tmp/ready &
+start() { # VERB ARG...: a kmend-bench in the background
+	kmend-bench "$@" >/tmp/ready &
 	busy=$!
 	for _ in $(seq 600); do
 		[ "$(cat /tmp/ready)" = ready ] && return
@@ -180,24 +182,26 @@ start() { # VERB ARG...: a bench-guest in the background
 	die "$*"
 }
 
-transitions() { # TASKS ROUNDS MODES
-	for TASKS in $1; do
+transitions() {
+	for TASKS in $all_tasks; do
 		start sleepers "$TASKS"
 		sleepers=$busy
-		for ROUND in $(seq "$2"); do
+		for ROUND in $(seq "$rounds"); do
 			CASE=idle
-			round "$3"
+			round
 			CASE=nappers
 			start nappers 8 30
-			round "$3"
+			round
 			kill "$busy"
-			wait "$busy"
+			wait "$busy" 2>/dev/null
 		done
 		kill "$sleepers"
-		wait "$sleepers"
+		wait "$sleepers" 2>/dev/null
 	done
 }
 
-PATH=$PATH:.
 insmod kmend_bench.ko && insmod kmend.ko || die 'no modules'
-"$@"
+for part in $parts; do
+	$part
+done
+exit 0

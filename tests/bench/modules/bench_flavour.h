@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* bench_flavour.h - one source of a patch, compiled for the kernel's live patching, or with -DBENCH_CORE for kmend.ko. */
+/* bench_flavour.h - one source of a patch, compiled for the kernel's live patching, or with BENCH_CORE for kmend.ko. */
 #ifndef BENCH_FLAVOUR_H
 #define BENCH_FLAVOUR_H
 

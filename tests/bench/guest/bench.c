@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * bench-guest: what the bench of kmend.ko does inside a guest. One verb each:
+ * kmend-bench: what the bench of kmend.ko does inside a guest. One verb each:
  *	sleepers N		N tasks that sleep; prints "ready", ends when it is killed
  *	nappers N MS		N tasks that are inside bench_nap() of kmend_bench.ko for MS milliseconds, and there again
  *	load DIR FILE [PARAMS]	inserts a patch and waits for its transition; DIR is its directory in sysfs
  *	disable DIR		takes it back
  *	memory			what the kernel holds now
- * load and disable print "ns=N missed=0|1 gone=0|1": from the system call to the moment when `transition` is 0 (or the directory is gone);
- * missed: the transition went on when the system call had returned; gone: there is no directory.
+ * load and disable print "ns=N missed=0|1 gone=0|1": from the system call to the moment when `transition` is 0 (or the
+ * directory is gone); missed: the transition went on when the system call had returned; gone: there is no directory.
+ * Or "ns=N errno=N".
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -29,7 +29,7 @@
 
 static void die(const char *what)
 {
-	fprintf(stderr, "bench-guest: %s: %s\n", what, strerror(errno));
+	fprintf(stderr, "kmend-bench: %s: %s\n", what, strerror(errno));
 	exit(1);
 }
 
@@ -48,7 +48,7 @@ static void pause_ns(long ns)
 	nanosleep(&t, NULL);
 }
 
-/* ---- tasks ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- tasks ------------------------------------------------------------------------------------------------------- */
 static void *sleep_for_good(void *arg)
 {
 	(void)arg;
@@ -118,7 +118,7 @@ static void tasks(long n, long per_process, long nap_ms)
 	sleep_for_good(NULL);
 }
 
-/* ---- transitions ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- transitions ------------------------------------------------------------------------------------------------- */
 enum seen { SEEN_OVER, SEEN_RUNNING, SEEN_GONE };
 
 static enum seen look(int fd)
@@ -181,7 +181,7 @@ static void disable(const char *dir)
 	wait_and_tell(began, transition);
 }
 
-/* ---- memory ----------------------------------------------------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 static unsigned long long slab_bytes(void)
 {
 	FILE *f = fopen("/proc/slabinfo", "r");
