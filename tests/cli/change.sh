@@ -133,4 +133,33 @@ expect 0 'load cleans it away and loads anew' out 'is loaded'
 mkdir -p "$KMEND_ROOT/sys/module/kmend_a/holders/uses_it"
 run "$KMEND_SIM" unload kmend_a
 expect 2 'a module that others use' err 'used by uses_it'
+
+# Patches for kmend.ko.
+new_kernel
+"$MKPATCH" fast.ko kmend_fast core
+run "$KMEND_SIM" load fast.ko
+expect 2 'no kmend.ko' err 'neither loaded nor installed' err 'kmend core -o DIR' err '--flavour klp'
+sim core 1
+run "$KMEND_SIM" info --json fast.ko
+json 'j["flavour"] == "core" and not j["livepatch"] and j["fits_running_kernel"]' 'info tells the flavour'
+run "$KMEND_SIM" load --mode lazy fast.ko
+expect 0 'it is loaded first' out 'kmend_fast is loaded'
+run "$KMEND_SIM" load kmend_a.ko
+expect 0 'the other back end beside it' out 'kmend_a is loaded'
+run "$KMEND_SIM" list --json
+json '[(p["name"], p["backend"], p["state"]) for p in j["patches"]] == [(n, b, "enabled") for n, b in (("kmend_a", "livepatch"), ("kmend_fast", "core"))]' \
+	'both are listed'
+run "$KMEND_SIM" load --mode stop kmend_a.ko
+expect 0 'what is loaded needs no mode' out 'already loaded'
+run "$KMEND_SIM" unload --mode stop kmend_a
+expect 2 'and has no choice' err 'the mode hybrid alone'
+run "$KMEND_SIM" load --mode fast fast.ko
+expect 1 'a mode that does not exist' err "there is no mode 'fast'" err 'stop, lazy, hybrid and deadline'
+run "$KMEND_SIM" load --mode lazy --deadline 3 fast.ko
+expect 1 'a deadline of another mode' err 'the mode lazy has no deadline'
+run "$KMEND_SIM" load --deadline -3 fast.ko
+expect 1 'a deadline in the past' err "'-3' is not a number of seconds"
+sim busy 1e9
+run "$KMEND_SIM" unload --deadline 2 kmend_fast
+expect 4 'the core turns round' err 'within 2 s' err 'it is enabled again'
 finish

@@ -366,12 +366,13 @@ static void sim_sleep(void *ctx, double seconds)
 {
 	struct sim *sim = ctx;
 	KM_AUTOFREE char *name = moving(sim);
-	double left = number(sim, "sim/left", 0) - seconds;
+	double left;
 
 	sim->clock += seconds;
 	if (!name)
 		return;
 	give_up_in_time(sim, name, seconds);
+	left = number(sim, "sim/left", 0) - seconds;
 	sim_put(sim, "sim/left", "%g\n", left);
 	if (left <= 0)
 		complete(sim, name);

@@ -123,6 +123,29 @@ static void several_patches_replace_unless_told(void **state)
 	}
 }
 
+static void flavours_are_bits(void **state)
+{
+	static const struct {
+		const char *words[4];
+		unsigned flavours;
+	} cases[] = {
+		{{"PATCH"}, 0},
+		{{"--flavour", "klp", "PATCH"}, 1 << KM_FLAVOUR_KLP},
+		{{"--flavor", "core", "PATCH"}, 1 << KM_FLAVOUR_CORE},
+		{{"--flavour=both", "PATCH"}, 1 << KM_FLAVOUR_KLP | 1 << KM_FLAVOUR_CORE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < KM_COUNT(cases); i++) {
+		struct build_job job;
+		bool done;
+
+		check_ok(read_words(cases[i].words, &job, &done));
+		assert_int_equal(job.spec.flavours, cases[i].flavours);
+		build_job_free(&job);
+	}
+}
+
 static void the_name_comes_from_the_first_patch(void **state)
 {
 	static const struct {
@@ -171,6 +194,7 @@ static void wrong_words_are_named(void **state)
 		{{"--cve", "CVE-2026-123", "PATCH"}, "--cve takes", NULL, KM_USAGE},
 		{{"--cve", "CVE-2026-1234x", "PATCH"}, "--cve takes", NULL, KM_USAGE},
 		{{"--severity", "High", "PATCH"}, "--severity is low, medium, high or critical, not 'High'", NULL, KM_USAGE},
+		{{"--flavour", "kpatch", "PATCH"}, "--flavour is klp, core or both, not 'kpatch'", NULL, KM_USAGE},
 		{{"--name", "Bad-Name", "PATCH"}, "'Bad-Name' cannot be the name of a patch", "choose one with --name", KM_USAGE},
 		{{"--kernel", "6.1", "--source", "s", "PATCH"}, "--kernel names a packaged kernel, --source one of your own", NULL,
 		 KM_USAGE},
@@ -236,6 +260,7 @@ int main(void)
 		cmocka_unit_test(an_own_kernel_is_four_files),
 		cmocka_unit_test(overrides_are_recorded),
 		cmocka_unit_test(several_patches_replace_unless_told),
+		cmocka_unit_test(flavours_are_bits),
 		cmocka_unit_test(the_name_comes_from_the_first_patch),
 		cmocka_unit_test(wrong_words_are_named),
 		cmocka_unit_test(help_ends_the_work),

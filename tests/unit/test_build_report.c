@@ -161,6 +161,7 @@ static void json_tells_all(void **state)
 		{"patch.replace", "false"},
 		{"patch.sources", "[\"one.patch\"]"},
 		{"patch.file", "\"out/kmend_one.ko\""},
+		{"patch.flavour", "\"klp\""},
 		{"patch.size", "4096"},
 		{"patch.sha256", "\"0123456789abcdef0123\""},
 		{"units.0.source", "\"fs/one.c\""},
@@ -335,6 +336,34 @@ static void text_tells_the_news(void **state)
 	scene_destroy(s);
 }
 
+static void two_flavours_are_two_files(void **state)
+{
+	static const struct expected expected[] = {
+		{"patch.file", "\"out/kmend_one.ko\""},
+		{"patch.files.0.flavour", "\"klp\""},
+		{"patch.files.1.flavour", "\"core\""},
+		{"patch.files.1.file", "\"out/core/kmend_one.ko\""},
+		{"patch.files.1.size", "5000"},
+		{"patch.files.2", "(absent)"},
+	};
+	struct scene *s = scene_create();
+	char *text = km_printf("%s%s%s%s%s", UNITS, HIDDEN, REST, NOTES,
+			       "\nbuilt out/kmend_one.ko: 4096 bytes, 2 functions replaced, sha256 0123456789abcdef\n"
+			       "built out/core/kmend_one.ko for kmend.ko: 5000 bytes, 2 functions replaced, sha256 fedc\n");
+	json_t *j;
+
+	(void)state;
+	s->out.patch.files[KM_FLAVOUR_CORE] = (struct km_patch_file){(char *)"out/core/kmend_one.ko", 5000};
+	strcpy(s->out.sha256[KM_FLAVOUR_CORE], "fedc");
+	j = json_of(s, BUILD_BUILT);
+	assert_all(j, expected, KM_COUNT(expected));
+	json_decref(j);
+	km_colour_setup("never");
+	assert_report(s, BUILD_BUILT, text);
+	free(text);
+	scene_destroy(s);
+}
+
 static void text_of_a_refusal_counts_the_reasons(void **state)
 {
 	struct scene *s = scene_create();
@@ -385,6 +414,7 @@ int main(void)
 		cmocka_unit_test(judgements_are_counted_wherever_they_are),
 		cmocka_unit_test(a_function_is_found_in_its_unit_and_object),
 		cmocka_unit_test(text_tells_the_news),
+		cmocka_unit_test(two_flavours_are_two_files),
 		cmocka_unit_test(text_of_a_refusal_counts_the_reasons),
 		cmocka_unit_test(text_of_nothing_and_of_an_error),
 	};

@@ -278,6 +278,153 @@ static void test_force(void **state)
 	km_host_change_free(&change);
 }
 
+/* ---- kmend.ko ---- */
+
+static void use_core(struct fixture *f)
+{
+	sim_write_patch(f->file, &(struct sim_patch){.name = "p", .core = true});
+	sim_put(&f->sim, "sim/core", "1\n");
+}
+
+static void test_core_absent(void **state)
+{
+	struct fixture *f = *state;
+	struct km_host_change change = {0};
+
+	sim_write_patch(f->file, &(struct sim_patch){.name = "p", .core = true});
+	assert_false(km_host_core_available(f->host));
+	refused(km_host_load(f->host, f->file, &plain, &change), KM_REFUSED, "neither loaded nor installed");
+	assert_false(sim_has(&f->sim, "run/kmend/patches/p.json"));
+}
+
+static void test_core(void **state)
+{
+	struct fixture *f = *state;
+	km_applied_list all = {0};
+
+	use_core(f);
+	assert_true(km_host_core_available(f->host));
+	assert_int_equal(load(f, &plain), KM_HOST_DONE);
+	assert_int_equal(load(f, &plain), KM_HOST_ALREADY);
+	good(km_host_list(f->host, &all));
+	assert_int_equal(all.n, 1);
+	assert_string_equal(all.at[0].backend, "core");
+	assert_true(all.at[0].registered && all.at[0].enabled && !all.at[0].transition && all.at[0].ours);
+	assert_string_equal(all.at[0].objects.at[0].funcs.at[0].name, "do_thing");
+	km_applied_list_free(&all);
+	assert_int_equal(unload(f, &plain), KM_HOST_DONE);
+	assert_false(sim_has(&f->sim, "sys/module/p"));
+}
+
+static void mode_is(struct fixture *f, const char *path, const char *expected)
+{
+	KM_AUTOFREE char *mode = sim_get(&f->sim, path);
+
+	assert_string_equal(mode, expected);
+}
+
+static void test_modes(void **state)
+{
+	static const struct km_host_spec stop = {.mode = "stop"}, lazy = {.mode = "lazy"}, hybrid = {.mode = "hybrid"};
+	struct fixture *f = *state;
+	struct km_host_change change = {0};
+
+	/* The kernel's own has one. */
+	refused(km_host_load(f->host, f->file, &stop, &change), KM_REFUSED, "hybrid alone");
+	assert_int_equal(load(f, &hybrid), KM_HOST_DONE);
+	refused(km_host_unload(f->host, "p", &lazy, &change), KM_REFUSED, "hybrid alone");
+	assert_int_equal(unload(f, &hybrid), KM_HOST_DONE);
+	/* The core's is that of the patch alone. */
+	use_core(f);
+	assert_int_equal(load(f, &stop), KM_HOST_DONE);
+	mode_is(f, "sys/kernel/kmend/p/mode", "stop");
+	mode_is(f, "sys/kernel/kmend/mode", "default");
+	assert_false(sim_has(&f->sim, "run/kmend/core-mode"));
+	sim_put(&f->sim, "sim/busy", "1e9\n");
+	assert_int_equal(unload(f, &(struct km_host_spec){.mode = "lazy", .no_wait = true}), KM_HOST_STARTED);
+	mode_is(f, "sys/kernel/kmend/p/mode", "lazy");
+}
+
+/* A load that was killed after it chose a mode. */
+static void test_mode_of_the_dead(void **state)
+{
+	struct fixture *f = *state;
+
+	use_core(f);
+	assert_int_equal(load(f, &plain), KM_HOST_DONE);
+	sim_put(&f->sim, "sys/kernel/kmend/mode", "stop\n");
+	sim_put(&f->sim, "sys/kernel/kmend/deadline_ms", "7\n");
+	sim_put(&f->sim, "run/kmend/core-mode", "hybrid\n30\n");
+	assert_int_equal(unload(f, &plain), KM_HOST_DONE);
+	mode_is(f, "sys/kernel/kmend/mode", "hybrid");
+	mode_is(f, "sys/kernel/kmend/deadline_ms", "30");
+	assert_false(sim_has(&f->sim, "run/kmend/core-mode"));
+}
+
+/* The core turns round by itself: that is no meddling, and who was in the way is known. */
+static void test_deadline(void **state)
+{
+	static const struct km_host_spec spec = {.mode = "deadline", .deadline = 4};
+	struct fixture *f = *state;
+	struct km_host_change change = {0};
+
+	use_core(f);
+	sim_task(&f->sim, 7, 7, "c mm", NULL);
+	sim_put(&f->sim, "sim/busy", "1e9\n");
+	good(km_host_load(f->host, f->file, &spec, &change));
+	assert_int_equal(change.outcome, KM_HOST_REVERTED);
+	assert_true(change.limit == 4 && change.transition < 4);
+	assert_int_equal(change.blockers.n, 1);
+	assert_int_equal(change.blockers.at[0].pid, 7);
+	assert_string_equal(change.blockers.at[0].comm, "c mm");
+	assert_int_equal(change.blockers.at[0].stack.n, 1); /* what the core alone could tell */
+	assert_string_equal(change.blockers.at[0].stack.at[0].name, "do_thing");
+	assert_true(change.blockers.at[0].stack.at[0].patched);
+	km_host_change_free(&change);
+	assert_false(sim_has(&f->sim, "sys/module/p"));
+	sim_put(&f->sim, "sim/busy", "0\n");
+	assert_int_equal(load(f, &spec), KM_HOST_DONE);
+	sim_put(&f->sim, "sim/busy", "1e9\n");
+	assert_int_equal(unload(f, &spec), KM_HOST_REVERTED);
+	assert_true(sim_has(&f->sim, "sys/module/p"));
+	mode_is(f, "sys/kernel/kmend/p/mode", "default");
+}
+
+static void test_core_errnos(void **state)
+{
+	static const struct {
+		int sys;
+		const char *text;
+	} cases[] = {{EILSEQ, "not the one that the patch was made for"},
+		     {ENOEXEC, "another version of kmend.ko"},
+		     {EBUSY, "a tracer owns a function"},
+		     {EINVAL, "does not accept"}};
+	struct fixture *f = *state;
+	struct km_host_change change = {0};
+
+	use_core(f);
+	for (size_t i = 0; i < KM_COUNT(cases); i++) {
+		sim_put(&f->sim, "sim/load_errno", "%d\n", cases[i].sys);
+		refused(km_host_load(f->host, f->file, &(struct km_host_spec){.mode = "stop"}, &change), KM_REFUSED, cases[i].text);
+		mode_is(f, "sys/kernel/kmend/mode", "default");
+	}
+}
+
+/* Of both flavours in the store the core's is taken where there is a core. */
+static void test_store(void **state)
+{
+	struct fixture *f = *state;
+	KM_AUTOFREE char *plain_path = NULL, *core_path = NULL;
+
+	sim_put(&f->sim, "var/lib/kmend/patches/fix.ko", "x");
+	sim_put(&f->sim, "var/lib/kmend/patches/core/fix.ko", "x");
+	good(km_host_find_file(f->host, "fix", &plain_path));
+	assert_non_null(strstr(plain_path, "patches/fix.ko"));
+	sim_put(&f->sim, "sim/core", "1\n");
+	good(km_host_find_file(f->host, "fix", &core_path));
+	assert_non_null(strstr(core_path, "patches/core/fix.ko"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -291,6 +438,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_errnos, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_meddling, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_force, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_core_absent, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_core, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_modes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_mode_of_the_dead, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_deadline, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_core_errnos, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_store, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

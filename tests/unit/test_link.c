@@ -283,6 +283,43 @@ static void the_glue_lists_objects_and_functions(void **state)
 	unmake(s);
 }
 
+static void the_glue_of_the_core_has_hashes_and_masks(void **state)
+{
+	struct scene *s = make();
+	struct km_link_func masked = {.temp = "kmend_func_0", .name = "a", .object = "vmlinux", .size = 48, .matched = true};
+	struct km_klp_sym klp = {"kmend_klp_0", "ext4", "crc16", "crc", 0, true};
+	char *text;
+
+	(void)state;
+	km_vec_push(&masked.mask, (struct km_range){0, 5});
+	km_vec_push(&masked.mask, (struct km_range){9, 4});
+	memset(masked.expected, 0xab, sizeof(masked.expected));
+	km_vec_push(&s->link.funcs, masked);
+	km_vec_push(&s->link.funcs,
+		    (struct km_link_func){.temp = "kmend_func_1", .name = "b", .object = "vmlinux", .sympos = 2, .size = 8});
+	km_vec_push(&s->link.funcs,
+		    (struct km_link_func){.temp = "kmend_func_2", .name = "c", .object = "nf_tables", .size = 8, .matched = true});
+	km_vec_push(&s->link.klps, &klp);
+	s->link.flavour = KM_FLAVOUR_CORE;
+	s->spec.replace = true;
+	text = km_glue_core_source(&s->link);
+	assert_has(text, "static const struct kmend_range masks_0[] = {\n\t{ 0, 5 },\n\t{ 9, 4 },\n};\n");
+	assert_has(text, ".size = 48, .n_masks = 2, .masks = masks_0, .sha256 = {\n\t\t0xab, 0xab,");
+	assert_has(text, "{ .old_name = \"a\", .new_func = kmend_func_0, .old_sympos = 0, .expect = &expect_0 },\n");
+	/* One that was allowed to differ is not checked. */
+	assert_has(text, "{ .old_name = \"b\", .new_func = kmend_func_1, .old_sympos = 2 },\n");
+	assert_has(text, ".size = 8, .sha256 = {");
+	assert_has(text, "static struct kmend_object objects[] = {\n\t{ .funcs = funcs_0 },\n"
+			 "\t{ .name = \"crc16\", .funcs = funcs_1, .relocs = kmend_relocs_1 },\n"
+			 "\t{ .name = \"nf_tables\", .funcs = funcs_2 },\n\t{ }\n};\n");
+	assert_has(text, "KMEND_PATCH_INIT,\n\t.objs = objects,\n\t.replace = true,\n");
+	assert_has(text, "MODULE_INFO(kmend_flavour, \"core\");\n");
+	assert_null(strstr(text, "livepatch"));
+	free(text);
+	km_vec_free(&s->link.klps);
+	unmake(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -292,6 +329,7 @@ int main(void)
 		cmocka_unit_test(positions_must_hold_before_and_after_init),
 		cmocka_unit_test(new_globals_belong_to_one_unit),
 		cmocka_unit_test(the_glue_lists_objects_and_functions),
+		cmocka_unit_test(the_glue_of_the_core_has_hashes_and_masks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,7 +44,7 @@ static int setup(void **state)
 	s->klps[1] = (struct km_klp_sym){KM_TEMP_KLP "1", "ext4", "ext4", "ext4_do", 0};
 	km_vec_push(&s->link.klps, &s->klps[0]);
 	km_vec_push(&s->link.klps, &s->klps[1]);
-	km_vec_push(&s->link.funcs, (struct km_link_func){.temp = KM_TEMP_FUNC "0", .name = "fixed"});
+	km_vec_push(&s->link.funcs, (struct km_link_func){.temp = KM_TEMP_FUNC "0", .name = "fixed", .object = "vmlinux"});
 	toy_export("printk", "vmlinux", NULL);
 	*state = s;
 	return 0;
@@ -139,12 +139,99 @@ static void what_the_loader_would_refuse_is_found(void **state)
 	flawed(s, "not_exported");
 }
 
+/* ---- the same module for kmend.ko ---- */
+
+static uint64_t get(const struct km_sec *sec, uint64_t at, unsigned size)
+{
+	uint64_t value = 0;
+
+	assert_true(at + size <= sec->size);
+	memcpy(&value, sec->data + at, size);
+	return value;
+}
+
+/* The text that the pointer field at `at` is relocated to. */
+static const char *name_at(const struct km_sec *sec, uint64_t at)
+{
+	for (size_t i = 0; i < sec->rels.n; i++)
+		if (sec->rels.at[i].offset == at)
+			return (const char *)sec->rels.at[i].sym->sec->data + sec->rels.at[i].addend;
+	return NULL;
+}
+
+static struct km_sec *for_core(struct state *s)
+{
+	struct km_diff diff = {.carry = s->ko};
+	struct km_patch_unit unit = {.diff = &diff};
+	struct km_link_unit u = {.unit = &unit};
+
+	s->link.flavour = KM_FLAVOUR_CORE;
+	/* What the glue would have made of the objects. */
+	toy_undef(s->ko, KM_TEMP_RELOCS "0");
+	toy_undef(s->ko, KM_TEMP_RELOCS "1");
+	toy_undef(s->ko, KM_CORE_ENABLE);
+	km_sec_add_rel(s->table, 0, R_X86_64_64, km_elf_sym(s->ko, KM_TEMP_RELOCS "1"), 0);
+	toy_call(s->text, 15, km_elf_sym(s->ko, KM_CORE_ENABLE));
+	km_core_mark(&s->link, &u, 1);
+	assert_null(km_core_finish(&s->link, s->ko));
+	return km_elf_sec(s->ko, ".rodata.kmend_relocs");
+}
+
+static void relocations_become_tables_by_object(void **state)
+{
+	struct state *s = *state;
+	struct km_sec *relocs = for_core(s);
+	static const uint8_t end[32];
+
+	assert_non_null(relocs);
+	assert_int_equal(relocs->size, 4 * 32); /* vmlinux: one and the end; ext4: the same */
+	assert_string_equal(name_at(relocs, 8), "helper");
+	assert_int_equal(get(relocs, 16, 4), 2);
+	assert_int_equal(get(relocs, 20, 4), R_X86_64_PLT32);
+	assert_int_equal((int64_t)get(relocs, 24, 8), -4);
+	assert_ptr_equal(relocs->rels.at[0].sym, s->text->secsym);
+	assert_int_equal(relocs->rels.at[0].addend, 1);
+	assert_memory_equal(relocs->data + 32, end, 32);
+	assert_string_equal(name_at(relocs, 64 + 8), "ext4_do");
+	assert_int_equal(relocs->rels.at[2].addend, 6);
+	assert_memory_equal(relocs->data + 96, end, 32);
+	assert_ptr_equal(s->table->rels.at[0].sym->sec, relocs);
+	assert_int_equal(s->table->rels.at[0].sym->value, 64);
+	/* The loader is left with what is exported. */
+	assert_int_equal(s->text->rels.n, 2);
+	assert_int_equal(s->text->data[6], 0);
+	assert_int_equal(s->ko->extras.n, 0);
+	assert_null(km_elf_sym(s->ko, KM_TEMP_KLP "0"));
+	assert_null(km_check_module(s->ko, NULL, KM_FLAVOUR_CORE));
+	flawed(s, KM_CORE_ENABLE); /* which no module of the other flavour may call */
+}
+
+static void objects_of_the_core_are_those_with_functions_or_relocations(void **state)
+{
+	struct state *s = *state;
+	km_strv names = {0};
+
+	s->klps[1].object = "crc16";
+	s->link.funcs.at[0].object = "ext4";
+	for_core(s);
+	km_core_objects(&s->link, &names);
+	assert_int_equal(names.n, 3);
+	assert_string_equal(names.at[0], "vmlinux");
+	assert_string_equal(names.at[1], "crc16");
+	assert_string_equal(names.at[2], "ext4");
+	assert_true(km_core_has_relocs(&s->link, "crc16"));
+	assert_false(km_core_has_relocs(&s->link, "ext4"));
+	km_strv_free(&names);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(relocations_are_split_by_object, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_of_the_making_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_the_loader_would_refuse_is_found, setup, teardown),
+		cmocka_unit_test_setup_teardown(relocations_become_tables_by_object, setup, teardown),
+		cmocka_unit_test_setup_teardown(objects_of_the_core_are_those_with_functions_or_relocations, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -326,6 +326,24 @@ static void keys_of_vmlinux_travel(void **state)
 	resolve(s);
 	assert_int_equal(table->size, 16);
 	assert_int_equal(s->result.judgements.n, 0);
+	/* For the core they come too late, unless they are exported. */
+	s->link.flavour = KM_FLAVOUR_CORE;
+	km_resolve_keys(&s->link, &s->u);
+	assert_non_null(judged(s, "core-static-key"));
+	assert_non_null(strstr(judged(s, "core-static-key")->reason, "secret, which is not exported"));
+	assert_true(km_link_refused(&s->link));
+}
+
+static void exported_keys_travel_with_either_flavour(void **state)
+{
+	struct state *s = *state;
+	struct km_sec *table = carry_key(s, "printk");
+
+	resolve(s);
+	s->link.flavour = KM_FLAVOUR_CORE;
+	km_resolve_keys(&s->link, &s->u);
+	assert_int_equal(table->size, 16);
+	assert_int_equal(s->result.judgements.n, 0);
 }
 
 /* A call inside an alternative is written by the loader before the module can be there. */
@@ -386,6 +404,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(other_keys_of_modules_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(static_calls_of_modules_lose_their_site, setup, teardown),
 		cmocka_unit_test_setup_teardown(keys_of_vmlinux_travel, setup, teardown),
+		cmocka_unit_test_setup_teardown(exported_keys_travel_with_either_flavour, setup, teardown),
 		cmocka_unit_test_setup_teardown(late_relocations_in_alternatives_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(late_relocations_in_replacements_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(empty_replacements_copy_nothing, setup, teardown),
