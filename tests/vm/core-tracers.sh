@@ -136,29 +136,35 @@ counts() { # it rises with a call
 	cat /proc/version >/dev/null
 	wait_for '[ "$(cat /tmp/count)" -gt $n ]'
 }
-run /modules/fentry $F /tmp/count
-expect 16 'BPF fentry: refused while there is a direct call'
-is 'BPF fentry: the patch is as before' 'direct && new'
-echo 0 >$D
-/modules/fentry $F /tmp/count 2>$out &
-bpf=$!
-is 'BPF fentry: with direct calls off it attaches' '[ -s /tmp/count ]'
-is 'BPF fentry: it counts' counts
-is 'BPF fentry: the new function runs' 'handler && new'
-echo 1 >$D
-is 'BPF fentry: the direct call stays away' 'sleep 0.2; handler && new && counts'
-is 'BPF fentry: the reason is told' 'grep -q "^handler: ." $R'
-disable kmt_a && rmmod kmt_a
-is 'BPF fentry: the original comes back' 'old && counts'
-enable kmt_a
-is 'BPF fentry: a patch goes in below it' 'handler && new && counts'
-insert kmt_b && wait_for in_force kmt_b
-is 'BPF fentry: another patch on top' 'says /proc/version "version by kmt_b" && counts'
-take_out kmt_b
-is 'BPF fentry: and off again' 'handler && new && counts'
-kill $bpf
-wait $bpf 2>/dev/null
-is 'BPF fentry: when it is gone the direct call comes back' 'direct && new'
+trampoline() { # NAME [exit]
+	type=${2:-}
+	run /modules/fentry $F /tmp/count $type
+	expect 16 "$1: refused while there is a direct call"
+	is "$1: the patch is as before" 'direct && new'
+	echo 0 >$D
+	/modules/fentry $F /tmp/count $type 2>$out &
+	bpf=$!
+	is "$1: with direct calls off it attaches" '[ -s /tmp/count ]'
+	is "$1: it counts" counts
+	is "$1: the new function runs" 'handler && new'
+	echo 1 >$D
+	is "$1: the direct call stays away" 'sleep 0.2; handler && new && counts'
+	is "$1: the reason is told" 'grep -q "^handler: .* BPF" $R'
+	disable kmt_a && rmmod kmt_a
+	is "$1: the original comes back" 'old && counts'
+	enable kmt_a
+	is "$1: a patch goes in below it" 'handler && new && counts'
+	insert kmt_b && wait_for in_force kmt_b
+	is "$1: another patch on top" 'says /proc/version "version by kmt_b" && counts'
+	take_out kmt_b
+	is "$1: and off again" 'handler && new && counts'
+	kill $bpf
+	wait $bpf 2>/dev/null
+	is "$1: when it is gone the direct call comes back" 'direct && new'
+	rm /tmp/count
+}
+trampoline 'BPF fentry'
+trampoline 'BPF fexit' exit
 
 # ---- switching ftrace off ----
 run sh -c 'echo 0 >/proc/sys/kernel/ftrace_enabled'

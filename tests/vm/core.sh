@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # kmend.ko in real guests that panic on a warning: each core-*.sh with a kmend.ko that can fail on demand, the modules of core-modules and
-# the examples. TAP; runs on the host. Words: only those scripts, of: stack modules bad blocked fail.
+# the examples. TAP; runs on the host. Words: only those scripts, of: stack modules bad blocked fail tracers.
 . "$(dirname "$0")/prepared.sh"
 root=$here/../..
 g=$work/guest
@@ -35,7 +35,7 @@ mkdir "$next"
 cp "$root/examples/core/panic-timeout/kmend_panic_timeout.c" "$next/kmend_panic_timeout2.c"
 sed 's/kmend_panic_timeout/&2/' "$root/examples/core/panic-timeout/Kbuild" >"$next/Kbuild"
 build "$next" STATE_VERSION=2
-for program in insert nobody events; do
+for program in insert nobody events fentry; do
 	quietly cc -O2 -static -o "$g/$program" "$here/core-modules/$program.c"
 done
 dummy=$(find "$dir/image" -name 'dummy.ko*' | head -n 1)
@@ -45,7 +45,8 @@ case $dummy in
 esac
 
 in_guest() { # SCRIPT: its own results, one line each
-	run "$KMEND_LAB" run --kernel "$release" --panic-on-warn --carry "$g:/modules" --carry "$here/lib.sh:/kmend/script/lib.sh" \
+	run "$KMEND_LAB" run --kernel "$release" --one-thread --panic-on-warn --allow-log 'livepatch: failed' \
+		--carry "$g:/modules" --carry "$here/lib.sh:/kmend/script/lib.sh" \
 		--carry "$here/core-lib.sh:/kmend/script/core-lib.sh" --timeout 600 "$here/$1"
 	while read -r line; do
 		case $line in
@@ -57,7 +58,7 @@ in_guest() { # SCRIPT: its own results, one line each
 	expect 0 "$1: it ends well" out '1..'
 }
 
-for script in ${*:-stack modules bad blocked fail}; do
+for script in ${*:-stack modules bad blocked fail tracers}; do
 	in_guest "core-$script.sh"
 done
 finish

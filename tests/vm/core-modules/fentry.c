@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fentry FUNCTION FILE: attaches a BPF fentry program that counts the calls of a kernel function, and writes the count to FILE over and over
- * until it is ended. The exit status is the errno of what failed.
+ * fentry FUNCTION FILE [exit]: attaches a BPF fentry (or fexit) program that counts the calls of a kernel function, and writes the count to
+ * FILE over and over until it is ended. The exit status is the errno of what failed.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -100,7 +100,7 @@ static int make_map(void)
 #define INSN(c, d, s, o, i) {.code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i)}
 
 /* map[0]++ */
-static int load(int map, unsigned type)
+static int load(int map, unsigned type, enum bpf_attach_type where)
 {
 	struct bpf_insn program[] = {
 		INSN(BPF_ST | BPF_MEM | BPF_W, BPF_REG_10, 0, -4, 0),
@@ -117,7 +117,7 @@ static int load(int map, unsigned type)
 	};
 	union bpf_attr attr = {
 		.prog_type = BPF_PROG_TYPE_TRACING,
-		.expected_attach_type = BPF_TRACE_FENTRY,
+		.expected_attach_type = where,
 		.attach_btf_id = type,
 		.insns = (uintptr_t)program,
 		.insn_cnt = sizeof(program) / sizeof(*program),
@@ -150,7 +150,7 @@ int main(int argc, char **argv)
 	unsigned type;
 	char *btf;
 
-	if (argc != 3)
+	if (argc < 3)
 		return 255;
 	btf = read_btf();
 	if (!btf)
@@ -163,7 +163,7 @@ int main(int argc, char **argv)
 	map = make_map();
 	if (map < 0)
 		return failed("map");
-	program = load(map, type);
+	program = load(map, type, argc > 3 ? BPF_TRACE_FEXIT : BPF_TRACE_FENTRY);
 	if (program < 0)
 		return failed("program");
 	if (attach(program) < 0)
