@@ -166,8 +166,8 @@ def read_results(text):
 
 
 def boot(args, kernel, guest, column):
-    argv = [harness.program(args.build_dir, "kmend-lab"), "run", "--kernel", kernel.release, "--timeout", "580", "--panic-on-warn",
-            "--carry", f"{guest}/selftests:/selftests",
+    argv = [harness.program(args.build_dir, "kmend-lab"), "run", "--kernel", kernel.release, "--timeout", "1100", "--one-thread",
+            "--panic-on-warn", "--carry", f"{guest}/selftests:/selftests",
             "--carry", f"{guest}/modules/{kernel.release}:/lib/modules/{kernel.release}"]
     for name in PROGRAMS:
         argv += ["--carry", f"{find_program(name)}:/bin/{name}"]
@@ -177,7 +177,7 @@ def boot(args, kernel, guest, column):
         argv += ["--carry", harness.program(args.build_dir, "kmend") + ":/bin/kmend"]
     if column.startswith("core"):
         argv += ["--carry", f"{kernel.build_core()}/kmend.ko:/modules/kmend.ko"]
-    return harness.run([*argv, str(HERE / "guest.sh"), *args.parameter], timeout=600)
+    return harness.run([*argv, str(HERE / "guest.sh"), *args.parameter], timeout=1200)
 
 
 def run_column(args, kernel, guest, column):
