@@ -85,7 +85,7 @@ def rows_of(text, guest):
 
 def run_guest(args, modules, guest, options, words):
     argv = [harness.program(args.build_dir, "kmend-lab"), "run", "--kernel", args.kernel, "--memory", "1024",
-            "--timeout", "3600", "--silence", "120", *options,
+            "--timeout", "3600", "--silence", "120", "--panic-on-warn", *options,
             "--carry", harness.program(args.build_dir, "kmend-bench") + ":/bin/kmend-bench"]
     for module in modules:
         argv += ["--carry", str(module)]
@@ -265,7 +265,7 @@ def run_short(args, modules):
 def run(args, modules):
     timed = [args.tasks, args.rounds, " ".join(MODES)]
     rows = run_guest(args, modules, "1 CPU", ["--icount"], ["calls wide blocked transitions", *timed])
-    rows += run_guest(args, modules, "2 CPUs", ["--smp", "2"], ["transitions", *timed])
+    rows += run_guest(args, modules, "2 CPUs", ["--smp", "2", "--one-thread"], ["transitions", *timed])
     print(f"kmend.ko and the kernel's live patching, {args.kernel}\n\n" + "\n".join(lines_of(rows)))
     found = [*judge_calls(rows), *judge_blocked(rows), *judge_times(rows)]
     for holds, text in found:

@@ -24,7 +24,8 @@
 #include <unistd.h>
 
 #define THREADS_PER_PROCESS 50
-#define POLL_NS 100000 /* what a time is exact to when a transition goes on after the system call */
+#define POLL_NS 100000 /* what a time is exact to when a transition goes on after the system call, or 1/POLL_PART of it */
+#define POLL_PART 200
 #define NAP_FILE "/proc/kmend_bench"
 
 static void die(const char *what)
@@ -143,7 +144,9 @@ static void wait_and_tell(unsigned long long began, int fd)
 	enum seen seen = look(fd), first = seen;
 
 	while (seen == SEEN_RUNNING) {
-		pause_ns(POLL_NS);
+		unsigned long long pause = (now() - began) / POLL_PART;
+
+		pause_ns(pause > POLL_NS ? pause : POLL_NS);
 		seen = look(fd);
 	}
 	printf("ns=%llu missed=%d gone=%d\n", now() - began, first == SEEN_RUNNING, seen == SEEN_GONE);
