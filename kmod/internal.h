@@ -19,6 +19,7 @@
 #include <linux/kobject.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/notifier.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -58,6 +59,7 @@ struct km_kernel {
 	void *(*text_poke_copy)(void *, const void *, size_t);
 	int (*each_match_symbol)(int (*fn)(void *, unsigned long), const char *name, void *); /* vmlinux's, by address */
 	void *each_module_symbol; /* see km_each_module_symbol() */
+	int (*jump_label_notify)(struct notifier_block *, unsigned long, void *); /* optional: the kernel's own module notifier */
 	const void *notes, *notes_end;		/* of vmlinux */
 };
 extern struct km_kernel km_kernel;
@@ -369,6 +371,12 @@ extern struct km_patch *km_callback_of;
 const char *km_object_name(const struct km_object *obj); /* "vmlinux" or the module */
 int km_objects_init(void); /* the module notifiers */
 void km_objects_exit(void);
+
+/* ---- jump.c ------------------------------------------------------------------------------------------------------------------------- */
+/* Hands the patch's jump table to the kernel; none is fine. -EINVAL, -EOPNOTSUPP (told in the log), -ENOMEM. Under km_mutex. */
+int km_jump_table_add(const struct kmend_patch *patch);
+/* Takes it back, if it was handed over; before the relocations in it are cleared. */
+void km_jump_table_del(const struct kmend_patch *patch);
 
 /* ---- state.c, shadow.c -------------------------------------------------------------------------------------------------------------- */
 /* Whether all states of the enabled patches allow this one: -EINVAL, told in the log. */

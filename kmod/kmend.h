@@ -145,6 +145,9 @@ struct km_patch;
  * @replace:	cumulative: replaces all patches that are enabled
  * @mode:	the consistency model this patch asks for; the operator's choice (see <uapi/kmend.h>) goes before it
  * @deadline_ms:	for KMEND_MODE_DEADLINE; 0 takes the module parameter `deadline_ms`
+ * @jump_table:	the module's struct jump_entry when some of their keys are in @relocs: an array in a section that the module loader does not
+ *		know, because it would read them too early; NULL otherwise. The module has no __jump_table then.
+ * @jump_table_end: behind the last of them
  * @build_id:	hex, of the vmlinux it was made for; NULL: any
  * @priv:	the core's own
  */
@@ -156,6 +159,7 @@ struct kmend_patch {
 	bool replace;
 	enum kmend_mode mode;
 	unsigned int deadline_ms;
+	void *jump_table, *jump_table_end;
 	const char *build_id;
 	struct km_patch *priv;
 };

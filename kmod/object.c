@@ -310,6 +310,8 @@ void km_objects_release(struct km_patch *patch, struct km_object *only)
 		if (is_meant(obj, only))
 			km_object_drop_versions(obj);
 	km_sites_sweep();
+	if (!only)
+		km_jump_table_del(patch->api);
 	clear_relocs(patch, only, NULL);
 }
 

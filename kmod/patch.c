@@ -402,6 +402,9 @@ static int register_patch(struct kmend_patch *api, struct km_patch **ret)
 	err = load_objects(patch);
 	if (err)
 		return err;
+	err = km_fails("jump") ? -ENOMEM : km_jump_table_add(api);
+	if (err)
+		goto unload;
 	err = km_fails("sysfs") ? -ENOMEM : km_sysfs_add_patch(patch);
 	if (err) {
 		pr_err("'%s': no place in sysfs: error %d\n", api->mod->name, err);

@@ -36,6 +36,7 @@ static const struct wanted wanted[] = {
 	WANT("kallsyms_lookup_size_offset", lookup_symbol_size, .kind = FUNCTION),
 	WANT("kallsyms_on_each_match_symbol", each_match_symbol, .kind = FUNCTION),
 	WANT("module_kallsyms_on_each_symbol", each_module_symbol, .kind = FUNCTION),
+	WANT("jump_label_module_notify", jump_label_notify, .kind = FUNCTION, .optional = true),
 	WANT("__start_notes", notes, .kind = DATA, .optional = true),
 	WANT("__stop_notes", notes_end, .kind = DATA, .optional = true),
 };

@@ -14,6 +14,7 @@ void km_core_mark(struct km_link *link, const struct km_link_unit *units, size_t
 {
 	for (size_t i = 0; i < link->klps.n; i++)
 		link->klps.at[i]->used = false;
+	link->late_jumps = false;
 	for (size_t u = 0; u < n; u++) {
 		const km_elf *carry = units[u].unit->diff->carry;
 
@@ -24,8 +25,10 @@ void km_core_mark(struct km_link *link, const struct km_link_unit *units, size_t
 				const struct km_sym *s = sec->rels.at[j].sym;
 				struct km_klp_sym *klp = s->sec ? NULL : km_klp_of_name(link, s->name);
 
-				if (klp)
-					klp->used = true;
+				if (!klp)
+					continue;
+				klp->used = true;
+				link->late_jumps |= !strcmp(sec->name, KM_JUMP_TABLE);
 			}
 		}
 	}
@@ -140,6 +143,20 @@ static void drop_relocations(const struct tables *t, struct km_sec *sec)
 	sec->rels.n = kept;
 }
 
+static km_error *define(km_elf *ko, const char *name, struct km_sec *sec, uint64_t value)
+{
+	struct km_sym *sym = km_elf_sym(ko, name);
+
+	if (!sym || sym->sec)
+		return km_error_new(KM_BUG, "the glue has no use for %s", name);
+	sym->sec = sec;
+	sym->shndx = SHN_XINDEX;
+	sym->value = value;
+	sym->bind = STB_LOCAL;
+	sym->type = STT_OBJECT;
+	return NULL;
+}
+
 static km_error *add_tables(struct tables *t)
 {
 	KM_CLEANUP(km_strv_free) km_strv objects = {0};
@@ -147,20 +164,27 @@ static km_error *add_tables(struct tables *t)
 	km_core_objects(t->link, &objects);
 	for (size_t i = 0; i < objects.n; i++) {
 		KM_AUTOFREE char *name = km_printf(KM_TEMP_RELOCS "%zu", i);
-		struct km_sym *sym = km_elf_sym(t->ko, name);
 
 		if (!km_core_has_relocs(t->link, objects.at[i]))
 			continue;
-		if (!sym || sym->sec)
-			return km_error_new(KM_BUG, "the glue has no use for the relocations of %s", objects.at[i]);
-		sym->sec = t->relocs;
-		sym->shndx = SHN_XINDEX;
-		sym->value = t->relocs->size;
-		sym->bind = STB_LOCAL;
-		sym->type = STT_OBJECT;
+		KM_TRY(define(t->ko, name, t->relocs, t->relocs->size));
 		add_object(t, objects.at[i]);
-		sym->size = t->relocs->size - sym->value;
 	}
+	return NULL;
+}
+
+/* The loader would read the table before the core has found its keys: under another name it takes it for plain data. */
+static km_error *hide_jump_table(km_elf *ko)
+{
+	struct km_sec *table = km_elf_sec(ko, KM_JUMP_TABLE);
+
+	if (!table)
+		return km_error_new(KM_BUG, "the jump table was lost in linking");
+	KM_TRY(define(ko, KM_TEMP_JUMPS, table, 0));
+	KM_TRY(define(ko, KM_TEMP_JUMPS_END, table, table->size));
+	table->name = ".data.kmend_jump_table";
+	table->flags |= SHF_WRITE;
+	km_elf_reindex(ko);
 	return NULL;
 }
 
@@ -180,6 +204,8 @@ km_error *km_core_finish(struct km_link *link, km_elf *ko)
 		km_map_destroy(t.offsets);
 		km_elf_reindex(ko);
 	}
+	if (!err && link->late_jumps)
+		err = hide_jump_table(ko);
 	if (!err)
 		err = km_klp_names(link, ko);
 	return err ? err : km_klp_prune(ko);

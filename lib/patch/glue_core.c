@@ -81,8 +81,12 @@ char *km_glue_core_source(const struct km_link *link)
 	km_hex(link->k->vmlinux->build_id, link->k->vmlinux->build_id_len, build_id);
 	km_str_add(&s, "#include <linux/module.h>\n#include \"kmend.h\"\n\n");
 	add_objects(&s, link);
+	if (link->late_jumps)
+		km_str_add(&s, "extern char " KM_TEMP_JUMPS "[], " KM_TEMP_JUMPS_END "[];\n\n");
 	km_str_printf(&s, "static struct kmend_patch patch = {\n\tKMEND_PATCH_INIT,\n\t.objs = objects,\n\t.replace = %s,\n",
 		      link->spec->replace ? "true" : "false");
+	if (link->late_jumps)
+		km_str_add(&s, "\t.jump_table = " KM_TEMP_JUMPS ",\n\t.jump_table_end = " KM_TEMP_JUMPS_END ",\n");
 	if (*build_id)
 		km_str_printf(&s, "\t.build_id = \"%s\",\n", build_id);
 	km_str_add(&s, "};\n\nstatic int __init patch_init(void)\n{\n\treturn " KM_CORE_ENABLE "(&patch);\n}\n\n");

@@ -2,7 +2,8 @@
 /*
  * Tables that the loader works through when the patch is loaded: their keys must be there by then. A key of a module
  * may not be, so its entries cannot travel. For the core no key is that is not exported: it writes its relocations when
- * the patch's own init runs, while the kernel's livepatch writes those of vmlinux before the loader reads the tables. A static call then stays what the compiler made of it, a call of the
+ * the patch's own init runs, while the kernel's livepatch writes those of vmlinux before the loader reads the tables. It
+ * hands jump tables to the kernel itself, after that (core.c). A static call then stays what the compiler made of it, a call of the
  * trampoline, which is kept up to date with or without sites (arch_static_call_transform()). A tracepoint's branch
  * keeps its default, off. Other keys steer what the code does.
  */
@@ -14,7 +15,7 @@ struct key_table {
 };
 
 static const struct key_table key_tables[] = {
-	{"__jump_table", 16, 8},
+	{KM_JUMP_TABLE, 16, 8},
 	{".static_call_sites", 8, 4},
 };
 
@@ -61,6 +62,11 @@ static const char *user_of(const km_elf *carry, const struct km_sec *table, uint
 	return s ? s->name : "the patch";
 }
 
+static bool core_hands_over(const struct key_table *t)
+{
+	return !strcmp(t->section, KM_JUMP_TABLE);
+}
+
 /* May the entry at `entry` travel? Judges when not. */
 static bool entry_may_stay(struct km_link *link, struct km_link_unit *u, const struct key_table *t,
 			   const struct km_sec *table, uint64_t entry)
@@ -69,19 +75,18 @@ static bool entry_may_stay(struct km_link *link, struct km_link_unit *u, const s
 	const struct km_klp_sym *klp = rel ? klp_of_rel(link, rel) : NULL;
 	const char *user = user_of(u->unit->diff->carry, table, entry);
 
-	if (!is_late(link, klp))
+	if (!is_late(link, klp) || (core_hands_over(t) && !strcmp(klp->object, "vmlinux")))
 		return true;
 	if (!strcmp(t->section, ".static_call_sites"))
 		return false;
 	if (is_tracepoint(klp->name)) {
-		km_link_judge(link, KM_RISK, strcmp(klp->object, "vmlinux") ? "module-tracepoint" : "core-tracepoint", u, user,
-			      km_arena_printf(link->arena, "the tracepoint %s of %s%s stays silent in the new %s",
-					      klp->name + strlen("__tracepoint_"),
-					      strcmp(klp->object, "vmlinux") ? "module " : "", klp->object, user),
+		km_link_judge(link, KM_RISK, "module-tracepoint", u, user,
+			      km_arena_printf(link->arena, "the tracepoint %s of module %s stays silent in the new %s",
+					      klp->name + strlen("__tracepoint_"), klp->object, user),
 			      "nothing, unless someone traces it: trace the patched function instead");
 		return false;
 	}
-	km_link_judge(link, KM_REFUSE, strcmp(klp->object, "vmlinux") ? "module-static-key" : "core-static-key", u, user,
+	km_link_judge(link, KM_REFUSE, "module-static-key", u, user,
 		      km_arena_printf(link->arena, "%s branches on the static key %s", user, late_text(link, klp)),
 		      "read the key's state in the new code (static_key_enabled()) in place of the static branch");
 	return true;

@@ -18,6 +18,9 @@
 #define KM_TEMP_NEW  "kmend_new_"
 #define KM_TEMP_FUNC "kmend_func_"
 #define KM_TEMP_RELOCS "kmend_relocs_"
+#define KM_TEMP_JUMPS "kmend_jump_table"
+#define KM_TEMP_JUMPS_END "kmend_jump_table_end"
+#define KM_JUMP_TABLE "__jump_table"
 
 struct km_klp_sym {
 	const char *temp;
@@ -53,6 +56,7 @@ struct km_link {
 	km_vec(struct km_new_sym *) news;
 	km_vec(struct km_link_func) funcs; /* by object: vmlinux first, then modules by name */
 	km_map *klp_by_key, *new_by_key;
+	bool late_jumps;    /* the flavour core: jump table entries have keys that the core finds */
 	km_strv namespaces; /* of exports that are used */
 };
 

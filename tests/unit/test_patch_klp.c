@@ -206,6 +206,28 @@ static void relocations_become_tables_by_object(void **state)
 	flawed(s, KM_CORE_ENABLE); /* which no module of the other flavour may call */
 }
 
+static void a_jump_table_with_late_keys_is_hidden(void **state)
+{
+	struct state *s = *state;
+	struct km_sec *table = km_elf_add_sec(s->ko, "__jump_table", SHT_PROGBITS, SHF_ALLOC, 8), *relocs;
+	static const uint8_t entry[16];
+
+	km_sec_append(s->ko, table, entry, sizeof(entry));
+	km_sec_add_rel(table, 8, R_X86_64_PC64, km_elf_sym(s->ko, KM_TEMP_KLP "0"), 2);
+	toy_undef(s->ko, KM_TEMP_JUMPS);
+	toy_undef(s->ko, KM_TEMP_JUMPS_END);
+	km_sec_add_rel(s->table, 0, R_X86_64_64, km_elf_sym(s->ko, KM_TEMP_JUMPS_END), 0);
+	relocs = for_core(s);
+	assert_string_equal(table->name, ".data.kmend_jump_table");
+	assert_true(table->flags & SHF_WRITE);
+	assert_int_equal(table->rels.n, 0);
+	assert_ptr_equal(s->table->rels.at[0].sym->sec, table);
+	assert_int_equal(s->table->rels.at[0].sym->value, 16);
+	assert_int_equal(relocs->size, 5 * 32);
+	assert_int_equal(get(relocs, 32 + 20, 4), R_X86_64_PC64);
+	assert_int_equal(get(relocs, 32 + 24, 8), 2);
+}
+
 static void objects_of_the_core_are_those_with_functions_or_relocations(void **state)
 {
 	struct state *s = *state;
@@ -231,6 +253,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_of_the_making_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_the_loader_would_refuse_is_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(relocations_become_tables_by_object, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_jump_table_with_late_keys_is_hidden, setup, teardown),
 		cmocka_unit_test_setup_teardown(objects_of_the_core_are_those_with_functions_or_relocations, setup, teardown),
 	};
 

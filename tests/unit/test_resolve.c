@@ -326,11 +326,53 @@ static void keys_of_vmlinux_travel(void **state)
 	resolve(s);
 	assert_int_equal(table->size, 16);
 	assert_int_equal(s->result.judgements.n, 0);
-	/* For the core they come too late, unless they are exported. */
+	/* The core finds them too, in its own time. */
 	s->link.flavour = KM_FLAVOUR_CORE;
 	km_resolve_keys(&s->link, &s->u);
-	assert_non_null(judged(s, "core-static-key"));
-	assert_non_null(strstr(judged(s, "core-static-key")->reason, "secret, which is not exported"));
+	assert_int_equal(table->size, 16);
+	assert_int_equal(s->result.judgements.n, 0);
+	km_core_mark(&s->link, &s->u, 1);
+	assert_true(s->link.late_jumps);
+}
+
+/* What the loader has read by then is another matter. */
+static void static_calls_of_vmlinux_lose_their_site_for_the_core(void **state)
+{
+	struct state *s = *state;
+	km_elf *carry = s->diff.carry;
+	struct km_sec *text = toy_text(carry, ".text.f", 16);
+	struct km_sec *table = km_elf_add_sec(carry, ".static_call_sites", SHT_PROGBITS, SHF_ALLOC | SHF_WRITE, 4);
+	static const uint8_t entries[8];
+
+	toy_call(text, 0, toy_undef(carry, "secret"));
+	km_sec_append(carry, table, entries, sizeof(entries));
+	km_sec_add_rel(table, 0, R_X86_64_PC32, km_elf_secsym(carry, text), 0);
+	km_sec_add_rel(table, 4, R_X86_64_PC32, km_elf_sym(carry, "secret"), 0);
+	resolve(s);
+	assert_int_equal(table->size, 8);
+	s->link.flavour = KM_FLAVOUR_CORE;
+	km_resolve_keys(&s->link, &s->u);
+	assert_int_equal(table->size, 0);
+	assert_int_equal(s->result.judgements.n, 0);
+}
+
+static void instructions_that_the_loader_rewrites_come_too_early_for_the_core(void **state)
+{
+	struct state *s = *state;
+	km_elf *carry = s->diff.carry;
+	struct km_sec *text = toy_text(carry, ".text.f", 16);
+	struct km_sec *table = km_elf_add_sec(carry, ".return_sites", SHT_PROGBITS, SHF_ALLOC, 4);
+	static const uint8_t entry[4];
+
+	toy_call(text, 0, toy_undef(carry, "secret"));
+	km_sec_append(carry, table, entry, sizeof(entry));
+	km_sec_add_rel(table, 0, R_X86_64_PC32, km_elf_secsym(carry, text), 0);
+	resolve(s);
+	assert_int_equal(s->result.judgements.n, 0);
+	s->link.flavour = KM_FLAVOUR_CORE;
+	km_resolve_keys(&s->link, &s->u);
+	assert_non_null(judged(s, "late-relocation"));
+	assert_non_null(strstr(judged(s, "late-relocation")->reason, "secret, which is not exported"));
 	assert_true(km_link_refused(&s->link));
 }
 
@@ -404,6 +446,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(other_keys_of_modules_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(static_calls_of_modules_lose_their_site, setup, teardown),
 		cmocka_unit_test_setup_teardown(keys_of_vmlinux_travel, setup, teardown),
+		cmocka_unit_test_setup_teardown(static_calls_of_vmlinux_lose_their_site_for_the_core, setup, teardown),
+		cmocka_unit_test_setup_teardown(instructions_that_the_loader_rewrites_come_too_early_for_the_core, setup, teardown),
 		cmocka_unit_test_setup_teardown(exported_keys_travel_with_either_flavour, setup, teardown),
 		cmocka_unit_test_setup_teardown(late_relocations_in_alternatives_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(late_relocations_in_replacements_are_refused, setup, teardown),
