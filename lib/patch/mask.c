@@ -134,18 +134,55 @@ static void join(km_ranges *r)
 	r->n = n + 1;
 }
 
+/*
+ * Branches whose opcode is rewritten together with their field. Where objtool runs on the whole of vmlinux or a module (kernels with
+ * CONFIG_X86_KERNEL_IBT) the unit has no tables of them.
+ */
+static bool is_rewritten_branch(const char *target)
+{
+	return !strcmp(target, "__fentry__") || !strcmp(target, "__x86_return_thunk") ||
+	       km_starts(target, "__x86_indirect_") || km_starts(target, "__SCT__");
+}
+
+/* Bytes of the instruction before its field: the opcode, and a CS prefix that keeps room. */
+static unsigned opcode_length(const struct km_sec *text, uint64_t field)
+{
+	const uint8_t *end = text->data + field;
+	unsigned n = 0;
+
+	if (field >= 1 && (end[-1] == 0xe8 || end[-1] == 0xe9))
+		n = 1;
+	else if (field >= 2 && end[-2] == 0x0f && (end[-1] & 0xf0) == 0x80)
+		n = 2;
+	if (n && field > n && end[-(int)n - 1] == 0x2e)
+		n++;
+	return n;
+}
+
+/* The kernel takes the landing instruction away where nobody calls the function by a pointer; what tells is not in the unit. */
+static bool lands(const struct km_sec *text, uint64_t at)
+{
+	static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
+
+	return text->size >= sizeof(endbr64) && at <= text->size - sizeof(endbr64) &&
+	       !memcmp(text->data + at, endbr64, sizeof(endbr64));
+}
+
 void km_mask_of(const km_elf *plain, const struct km_sym *func, km_ranges *ret)
 {
 	struct collect c = {func->value, func->value + func->size, ret};
 
+	if (lands(func->sec, func->value))
+		collect(&c, func->value, 4);
 	for (size_t i = 0; i < func->sec->rels.n; i++) {
 		const struct km_rel *rel = &func->sec->rels.at[i];
 		const struct km_rel_type *type = km_rel_type(plain->machine, rel->type);
+		unsigned before;
 
-		/* The opcode of a fentry call is rewritten together with its field. */
-		if (type && type->size)
-			collect(&c, rel->offset - (rel->offset && !strcmp(rel->sym->name, "__fentry__")),
-				type->size + (unsigned)(rel->offset && !strcmp(rel->sym->name, "__fentry__")));
+		if (!type || !type->size)
+			continue;
+		before = is_rewritten_branch(rel->sym->name) ? opcode_length(func->sec, rel->offset) : 0;
+		collect(&c, rel->offset - before, type->size + before);
 	}
 	for_each_rewrite(plain, func->sec, collect_rewrite, &c);
 	join(ret);

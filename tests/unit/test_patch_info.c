@@ -260,6 +260,46 @@ static void masks_cover_what_is_rewritten(void **state)
 	km_vec_free(&ranges);
 }
 
+/* Where objtool runs at the end the unit has no tables: the instructions themselves must tell. */
+static void masks_need_no_tables(void **state)
+{
+	static const struct {
+		uint8_t opcode[4];
+		unsigned n, masked;
+		const char *target;
+	} cases[] = {
+		{{0xe9}, 1, 5, "__x86_return_thunk"},
+		{{0xe8}, 1, 5, "__x86_indirect_thunk_rax"},
+		{{0x2e, 0xe8}, 2, 6, "__x86_indirect_thunk_r11"},
+		{{0x0f, 0x85}, 2, 6, "__x86_indirect_thunk_rcx"},
+		{{0x0f, 0x85}, 2, 4, "printk"},
+		{{0xe8}, 1, 5, "__SCT__might_resched"},
+		{{0xe8}, 1, 4, "printk"},
+		{{0x48, 0x8b, 0x05}, 3, 4, "__SCK__might_resched"},
+	};
+	static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
+
+	(void)state;
+	for (size_t i = 0; i < KM_COUNT(cases); i++) {
+		km_elf *elf KM_AUTOELF = km_elf_create(EM_X86_64);
+		struct km_sec *text = toy_text(elf, ".text", 64);
+		struct km_sym *f = toy_func(elf, text, "f", STB_GLOBAL, 16, 32, 0x90);
+		km_ranges ranges = {0};
+
+		memcpy(text->data + 16, endbr64, 4);
+		memcpy(text->data + 24, cases[i].opcode, cases[i].n);
+		km_sec_add_rel(text, 24 + cases[i].n, R_X86_64_PLT32, toy_undef(elf, cases[i].target), -4);
+		km_mask_of(elf, f, &ranges);
+		assert_int_equal(ranges.n, 2);
+		assert_int_equal(ranges.at[0].offset, 0);
+		assert_int_equal(ranges.at[0].length, 4);
+		assert_int_equal(ranges.at[1].offset + ranges.at[1].length, 8 + cases[i].n + 4);
+		if (ranges.at[1].length != cases[i].masked)
+			fail_msg("%s: %u bytes", cases[i].target, (unsigned)ranges.at[1].length);
+		km_vec_free(&ranges);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -269,6 +309,7 @@ int main(void)
 		cmocka_unit_test(foreign_modules_are_listed),
 		cmocka_unit_test(what_is_no_module_is_refused),
 		cmocka_unit_test(masks_cover_what_is_rewritten),
+		cmocka_unit_test(masks_need_no_tables),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
