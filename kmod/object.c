@@ -396,9 +396,30 @@ static struct km_object *find_object(struct km_patch *patch, const char *module)
 }
 
 /* ---- a module goes ------------------------------------------------------------------------------------------------------------------ */
-static void unredirect(struct km_object *obj)
+/* Collects by .transition, for remove_sites(). */
+static void leave_transition(struct km_site *site, struct list_head *gone)
+{
+	if (!list_empty(&site->transition))
+		km_transition_site_removed(site);
+	list_add_tail(&site->transition, gone);
+}
+
+static void remove_sites(struct list_head *gone)
 {
 	struct km_site *site, *next;
+
+	if (list_empty(gone))
+		return;
+	km_redirect_remove(gone);
+	list_for_each_entry_safe(site, next, gone, transition) {
+		list_del_init(&site->transition);
+		km_site_put(site);
+	}
+}
+
+static void unredirect(struct km_object *obj)
+{
+	struct km_site *site;
 	struct km_func *func;
 	LIST_HEAD(gone);
 
@@ -408,19 +429,12 @@ static void unredirect(struct km_object *obj)
 			continue;
 		list_del_init(&func->version);
 		func->site = NULL;
-		if (!list_empty(&site->versions)) {
+		if (list_empty(&site->versions))
+			leave_transition(site, &gone);
+		else
 			set_sides(site);
-			continue;
-		}
-		if (!list_empty(&site->transition))
-			km_transition_site_removed(site);
-		list_add_tail(&site->transition, &gone);
 	}
-	km_redirect_remove(&gone);
-	list_for_each_entry_safe(site, next, &gone, transition) {
-		list_del_init(&site->transition);
-		km_site_put(site);
-	}
+	remove_sites(&gone);
 }
 
 static void object_goes(struct km_object *obj)
@@ -451,12 +465,25 @@ static void patches_go(const struct module *mod, const struct km_patch *limit)
 	}
 }
 
+/* Patches that have left the stack may not have settled yet; their sites have no versions, but are redirected still. */
+static void forget_sites(const struct module *mod)
+{
+	struct km_site *site;
+	LIST_HEAD(gone);
+
+	list_for_each_entry(site, &km_sites, node)
+		if (within_module(site->func, mod))
+			leave_transition(site, &gone);
+	remove_sites(&gone);
+}
+
+/* Here and when a module comes nobody waits for a transition to settle: some task may bar that for long, and modules have to move. */
 static void module_goes(const struct module *mod)
 {
 	mutex_lock(&km_mutex);
-	km_transition_wait_settled(); /* its sites may be in use there */
 	forget(mod);
 	patches_go(mod, NULL);
+	forget_sites(mod);
 	mutex_unlock(&km_mutex);
 }
 
@@ -582,7 +609,6 @@ static int module_comes(struct module *mod)
 		return -ENOMEM;
 	s->mod = mod;
 	mutex_lock(&km_mutex);
-	km_transition_wait_settled();
 	err = patches_come(mod);
 	if (err)
 		kfree(s);
@@ -633,8 +659,10 @@ static int notify_first(struct notifier_block *nb, unsigned long event, void *da
 
 static int notify_last(struct notifier_block *nb, unsigned long event, void *data)
 {
-	if (event == MODULE_STATE_GOING)
-		module_goes(data);
+	if (event == MODULE_STATE_GOING) {
+		km_patch_module_goes(data); /* the patch in it */
+		module_goes(data);	    /* those on it */
+	}
 	return NOTIFY_OK;
 }
 

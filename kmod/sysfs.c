@@ -437,8 +437,7 @@ int km_sysfs_add_patch(struct km_patch *patch)
 	return 0;
 }
 
-/* The directory goes now, the memory with the last reference. */
-/* A patch that was refused early was never added. */
+/* The directory goes now, the memory with the last reference. A patch that was refused early has none. */
 static void drop(struct kobject *kobj)
 {
 	if (kobj->state_in_sysfs)
