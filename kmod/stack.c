@@ -46,7 +46,7 @@ bool notrace km_ranges_hit(const struct km_ranges *r, unsigned long addr)
 
 struct walk {
 	const struct km_ranges *avoid;
-	unsigned long hit;
+	unsigned long hit, last;
 };
 
 /* There is no buffer, so no stack is too deep. */
@@ -54,9 +54,22 @@ static bool look(void *cookie, unsigned long addr)
 {
 	struct walk *walk = cookie;
 
+	walk->last = addr;
 	if (!km_ranges_hit(walk->avoid, addr))
 		return true;
 	walk->hit = addr;
+	return false;
+}
+
+/*
+ * The unwinder's success is not enough. Before Linux 6.4 the hint at code whose stack is not known is the one that ends a stack, and indirect
+ * thunks carry it: a walk through an interrupt that hit a thunk would end there, in the middle (commit fb799447ae29).
+ */
+static bool is_first(unsigned long addr)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(km_kernel.firsts); i++)
+		if (addr >= km_kernel.firsts[i].start && addr < km_kernel.firsts[i].end)
+			return true;
 	return false;
 }
 
@@ -75,5 +88,5 @@ enum km_stack km_stack_check(struct task_struct *task, const struct km_ranges *a
 	*at = walk.hit;
 	if (walk.hit)
 		return KM_STACK_HIT;
-	return err ? KM_STACK_UNRELIABLE : KM_STACK_CLEAR;
+	return err || !is_first(walk.last) ? KM_STACK_UNRELIABLE : KM_STACK_CLEAR;
 }

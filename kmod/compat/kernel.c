@@ -37,6 +37,14 @@ static const struct wanted wanted[] = {
 	WANT("kallsyms_on_each_match_symbol", each_match_symbol, .kind = FUNCTION),
 	WANT("module_kallsyms_on_each_symbol", each_module_symbol, .kind = FUNCTION),
 	WANT("jump_label_module_notify", jump_label_notify, .kind = FUNCTION, .optional = true),
+	WANT("__entry_text_start", firsts[0].start, .kind = DATA),
+	WANT("__entry_text_end", firsts[0].end, .kind = DATA),
+	WANT("ret_from_fork", firsts[1].start, .kind = DATA),
+	WANT("ret_from_fork_asm", firsts[2].start, .kind = DATA, .optional = true),
+	/* of idle tasks, by the way a CPU is started */
+	WANT("secondary_startup_64_no_verify", firsts[3].start, .kind = DATA, .optional = true),
+	WANT("asm_cpu_bringup_and_idle", firsts[4].start, .kind = DATA, .optional = true),
+	WANT("startup_xen", firsts[5].start, .kind = DATA, .optional = true),
 	WANT("__start_notes", notes, .kind = DATA, .optional = true),
 	WANT("__stop_notes", notes_end, .kind = DATA, .optional = true),
 };
@@ -89,6 +97,19 @@ static int find_one(unsigned long lookup_name, unsigned long writer, const struc
 	return -EOPNOTSUPP;
 }
 
+static void measure_firsts(void)
+{
+	unsigned long size, offset;
+
+	for (size_t i = 0; i < ARRAY_SIZE(km_kernel.firsts); i++) {
+		struct km_first *f = &km_kernel.firsts[i];
+
+		/* A return address may be the end: what was called there does not come back. */
+		if (f->start && !f->end && km_kernel.lookup_symbol_size(f->start, &size, &offset))
+			f->end = f->start + size + 1;
+	}
+}
+
 int km_kernel_init(void)
 {
 	unsigned long lookup_name = find_lookup_name(), writer;
@@ -100,6 +121,8 @@ int km_kernel_init(void)
 	writer = find(lookup_name, "text_poke_copy");
 	for (i = 0; i < ARRAY_SIZE(wanted); i++)
 		err = find_one(lookup_name, writer, &wanted[i]) ?: err;
+	if (!err)
+		measure_firsts();
 	if (!km_kernel.text_poke_copy)
 		pr_info("this kernel has no text_poke_copy: no direct calls, no late relocations\n");
 	return err;
