@@ -111,7 +111,7 @@ class Boot:
 
 
 def lab_argv(boot, args, carried, log, guest):
-    argv = [program(args.build_dir, "kmend-lab"), "run", *boot.kernel.options, "--smp", str(boot.cpus), "--panic-on-warn",
+    argv = [program(args.build_dir, "kmend-lab"), "run", *boot.kernel.options, "--smp", str(boot.cpus), "--one-thread", "--panic-on-warn",
             "--memory", "1024" if boot.kernel.slow > 1 else "512", "--timeout", str(args.limit),
             "--silence", str(120 * boot.kernel.slow), "--keep-log", str(log), "--carry", f"{carried}:/modules",
             "--carry", f"{program(args.build_dir, 'kmend-soak')}:/bin/kmend-soak", str(guest)]
