@@ -57,6 +57,7 @@ struct km_kernel {
 	unsigned long (*ftrace_location)(unsigned long);
 	int (*lookup_symbol_size)(unsigned long addr, unsigned long *size, unsigned long *offset); /* kallsyms_lookup_size_offset */
 	void *(*text_poke_copy)(void *, const void *, size_t);
+	struct kprobe *(*get_kprobe)(void *addr);
 	int (*each_match_symbol)(int (*fn)(void *, unsigned long), const char *name, void *); /* vmlinux's, by address */
 	void *each_module_symbol; /* see km_each_module_symbol() */
 	int (*jump_label_notify)(struct notifier_block *, unsigned long, void *); /* optional: the kernel's own module notifier */
@@ -94,7 +95,8 @@ struct km_symbol { /* a question, and its answer */
 int km_symbols_find(struct km_symbol *symbols, size_t n);
 /* Compares the hex build-id with that of the running vmlinux: 0 or -ENOEXEC, told in the log. NULL is 0. */
 int km_build_id_check(const char *patch, const char *hex);
-/* Hashes size bytes at addr, the masks as zero, and compares: 0, -EILSEQ (told), -EINVAL (masks out of order or range). */
+/* Hashes size bytes at addr, the masks as zero and without what kprobes wrote there, and compares: 0, -EILSEQ (told), -EINVAL (masks
+ * out of order or range). */
 int km_expect_check(const char *patch, const char *func, unsigned long addr, unsigned long size, const struct kmend_expect *e);
 
 /* ---- reloc.c + arch/ -------------------------------------------------------------------------------------------------------------- */
@@ -112,6 +114,9 @@ void km_arch_write(void *place, const void *bytes, size_t n);
  * text_poke_copy(), or 0. And a call before that. */
 unsigned long km_arch_callable(unsigned long function, unsigned long writer);
 asmlinkage unsigned long km_arch_call(unsigned long function, unsigned long a, unsigned long b, unsigned long c);
+/* arch: puts back what a kprobe has replaced in a copy of text; at: its place there, n: bytes from there on. */
+struct kprobe;
+void km_arch_unprobe(u8 *at, size_t n, const struct kprobe *p);
 /* arch: a stub that drops the return address of the fentry call and jumps to target. A handle, or -ENOSPC (all in use), -ERANGE,
  * -EOPNOTSUPP. */
 int km_arch_stub_get(unsigned long target);
@@ -346,6 +351,9 @@ bool km_patch_in_transition(const struct km_patch *patch);
 void km_patch_transition_done(struct km_patch *patch, bool reached);
 /* From transition.c, after settling, under km_mutex: nobody is in the old side any more; gives up what was kept for it. */
 void km_patch_settled(struct km_patch *patch, bool reached);
+/* The notifier's: a module is about to be freed whatever its count says, since its init failed after kmend_enable_patch() had succeeded, or
+ * by rmmod -f. Waits until no task is in it any more. Without km_mutex. */
+void km_patch_module_goes(const struct module *mod);
 int km_patches_init(void); /* the queue where patches are freed */
 void km_patches_exit(void);
 static inline const char *km_patch_name(const struct km_patch *patch) { return patch->api->mod->name; }

@@ -6,6 +6,7 @@
 #include <linux/elf.h>
 #include <linux/hashtable.h>
 #include <linux/kallsyms.h>
+#include <linux/kprobes.h>
 #include <linux/string.h>
 #include <linux/stringhash.h>
 #include <linux/uaccess.h>
@@ -16,47 +17,51 @@
 #define COLD ".cold"
 #define NOTE_BUILD_ID 3 /* NT_GNU_BUILD_ID of <elf.h> */
 
-/* One name that is looked for in one object. */
+/* One symbol that is looked for, and its cold part. */
 struct search {
-	char name[KSYM_NAME_LEN];
-	size_t sympos;
-	size_t seen;
-	unsigned long addr;
-	struct hlist_node node;
+	const struct km_symbol *symbol;
+	struct found {
+		size_t n;
+		unsigned long addr;
+		size_t wanted; /* from 1 */
+	} itself, cold;
+	struct hlist_node node; /* in struct names */
 };
 
-struct searches { /* of one symbol */
-	struct search itself, cold;
+struct names { /* that are looked for in one module */
+	DECLARE_HASHTABLE(table, 6);
 };
 
-static void search_found(struct search *s, unsigned long addr)
+static void found(struct found *f, unsigned long addr)
 {
-	s->seen++;
-	if (s->seen == (s->sympos ?: 1))
-		s->addr = addr;
+	f->n++;
+	if (f->n == f->wanted)
+		f->addr = addr;
 }
 
 static int found_in_vmlinux(void *data, unsigned long addr)
 {
-	search_found(data, addr);
+	found(data, addr);
 	return 0;
 }
 
-static DECLARE_HASHTABLE(search_table, 7); /* under km_mutex; of one module at a time */
-
-static u32 name_hash(const char *name)
+static void found_name(struct names *names, const char *name, size_t length, unsigned long addr, bool cold)
 {
-	return full_name_hash(NULL, name, strlen(name));
+	struct search *s;
+
+	hash_for_each_possible(names->table, s, node, full_name_hash(NULL, name, length)) {
+		if (!strncmp(s->symbol->name, name, length) && !s->symbol->name[length])
+			found(cold ? &s->cold : &s->itself, addr);
+	}
 }
 
 static int found_in_module(void *data, const char *name, unsigned long addr)
 {
-	struct search *s;
+	size_t length = strlen(name), suffix = strlen(COLD);
 
-	hash_for_each_possible(search_table, s, node, name_hash(name)) {
-		if (!strcmp(s->name, name))
-			search_found(s, addr);
-	}
+	found_name(data, name, length, addr, false);
+	if (length > suffix && !strcmp(name + length - suffix, COLD))
+		found_name(data, name, length - suffix, addr, true);
 	return 0;
 }
 
@@ -65,24 +70,28 @@ static bool same_object(const char *a, const char *b)
 	return a == b || (a && b && !strcmp(a, b));
 }
 
-static void search_vmlinux(struct searches *s)
+static void search_vmlinux(struct search *s)
 {
-	km_kernel.each_match_symbol(found_in_vmlinux, s->itself.name, &s->itself);
-	km_kernel.each_match_symbol(found_in_vmlinux, s->cold.name, &s->cold);
+	char cold[KSYM_NAME_LEN];
+
+	km_kernel.each_match_symbol(found_in_vmlinux, s->symbol->name, &s->itself);
+	if (snprintf(cold, sizeof(cold), "%s" COLD, s->symbol->name) < sizeof(cold))
+		km_kernel.each_match_symbol(found_in_vmlinux, cold, &s->cold);
 }
 
-static void search_module(const char *module, const struct km_symbol *symbols, struct searches *s, size_t n)
+static void search_module(const char *module, struct search *s, size_t n)
 {
+	struct names names;
 	size_t i;
 
-	hash_init(search_table);
+	hash_init(names.table);
 	for (i = 0; i < n; i++) {
-		if (!same_object(module, symbols[i].object))
-			continue;
-		hash_add(search_table, &s[i].itself.node, name_hash(s[i].itself.name));
-		hash_add(search_table, &s[i].cold.node, name_hash(s[i].cold.name));
+		const struct km_symbol *symbol = s[i].symbol;
+
+		if (same_object(module, symbol->object))
+			hash_add(names.table, &s[i].node, full_name_hash(NULL, symbol->name, strlen(symbol->name)));
 	}
-	km_each_module_symbol(module, found_in_module, NULL);
+	km_each_module_symbol(module, found_in_module, &names);
 }
 
 /* Whether the object of symbols[i] has been searched for one before it. */
@@ -97,44 +106,33 @@ static bool searched_before(const struct km_symbol *symbols, size_t i)
 	return false;
 }
 
-static int prepare(struct km_symbol *symbol, struct searches *s)
-{
-	if (snprintf(s->itself.name, sizeof(s->itself.name), "%s", symbol->name) >= sizeof(s->itself.name) - strlen(COLD)) {
-		pr_err("symbol %.64s... in %s: the name is too long\n", symbol->name, symbol->object ?: "vmlinux");
-		return -EINVAL;
-	}
-	snprintf(s->cold.name, sizeof(s->cold.name), "%s" COLD, symbol->name);
-	s->itself.sympos = s->cold.sympos = symbol->sympos;
-	return 0;
-}
-
 /* Compilers put the cold parts in the order of the functions; when some of a name have none, nobody can tell whose the others are. */
-static void answer_cold(struct km_symbol *symbol, const struct searches *s)
+static void answer_cold(struct km_symbol *symbol, const struct search *s)
 {
 	unsigned long offset;
 
 	symbol->cold = symbol->cold_size = 0;
-	if (s->cold.seen != s->itself.seen || !km_kernel.lookup_symbol_size(s->cold.addr, &symbol->cold_size, &offset))
+	if (s->cold.n != s->itself.n || !km_kernel.lookup_symbol_size(s->cold.addr, &symbol->cold_size, &offset))
 		return;
 	symbol->cold = s->cold.addr;
 }
 
-static int answer(struct km_symbol *symbol, const struct searches *s)
+static int answer(struct km_symbol *symbol, const struct search *s)
 {
 	const char *object = symbol->object ?: "vmlinux";
 
-	if (!s->itself.seen) {
+	if (!s->itself.n) {
 		pr_err("no symbol %s in %s\n", symbol->name, object);
 		return -ENOENT;
 	}
-	if (symbol->sympos > s->itself.seen) {
+	if (symbol->sympos > s->itself.n) {
 		pr_err("no symbol %s,%lu in %s: there are %zu of that name\n", symbol->name, symbol->sympos, object,
-		       s->itself.seen);
+		       s->itself.n);
 		return -ENOENT;
 	}
-	if (!symbol->sympos && s->itself.seen > 1) {
+	if (!symbol->sympos && s->itself.n > 1) {
 		pr_err("symbol %s in %s is ambiguous: there are %zu of that name, and no position says which\n", symbol->name,
-		       object, s->itself.seen);
+		       object, s->itself.n);
 		return -EINVAL;
 	}
 	symbol->addr = s->itself.addr;
@@ -144,7 +142,7 @@ static int answer(struct km_symbol *symbol, const struct searches *s)
 
 int km_symbols_find(struct km_symbol *symbols, size_t n)
 {
-	struct searches *s;
+	struct search *s;
 	size_t i;
 	int err = 0;
 
@@ -155,15 +153,15 @@ int km_symbols_find(struct km_symbol *symbols, size_t n)
 		err = -ENOMEM;
 		goto free;
 	}
-	for (i = 0; i < n && !err; i++)
-		err = prepare(&symbols[i], &s[i]);
-	if (err)
-		goto free;
+	for (i = 0; i < n; i++) {
+		s[i].symbol = &symbols[i];
+		s[i].itself.wanted = s[i].cold.wanted = symbols[i].sympos ?: 1;
+	}
 	for (i = 0; i < n; i++) {
 		if (!symbols[i].object)
 			search_vmlinux(&s[i]);
 		else if (!searched_before(symbols, i))
-			search_module(symbols[i].object, symbols, s, n);
+			search_module(symbols[i].object, s, n);
 	}
 	for (i = 0; i < n && !err; i++)
 		err = answer(&symbols[i], &s[i]);
@@ -229,6 +227,31 @@ static int mask(u8 *bytes, const struct kmend_expect *e)
 	return 0;
 }
 
+/* What kprobes have written into the function is not the function's. */
+static void without_probes(u8 *bytes, unsigned long addr, size_t size)
+{
+	struct kprobe *p;
+	size_t i;
+
+	preempt_disable(); /* keeps the kprobes */
+	for (i = 0; i < size && km_kernel.get_kprobe; i++) {
+		p = km_kernel.get_kprobe((void *)addr + i);
+		if (p && !(p->flags & KPROBE_FLAG_FTRACE))
+			km_arch_unprobe(bytes + i, size - i, p);
+	}
+	preempt_enable();
+}
+
+static int read_text(u8 *bytes, unsigned long addr, const struct kmend_expect *e)
+{
+	int err = copy_from_kernel_nofault(bytes, (void *)addr, e->size);
+
+	if (err)
+		return err;
+	without_probes(bytes, addr, e->size);
+	return mask(bytes, e);
+}
+
 int km_expect_check(const char *patch, const char *func, unsigned long addr, unsigned long size, const struct kmend_expect *e)
 {
 	u8 digest[SHA256_DIGEST_SIZE], *bytes;
@@ -242,7 +265,7 @@ int km_expect_check(const char *patch, const char *func, unsigned long addr, uns
 	if (!bytes || km_fails("expect"))
 		err = -ENOMEM;
 	else
-		err = copy_from_kernel_nofault(bytes, (void *)addr, e->size) ?: mask(bytes, e);
+		err = read_text(bytes, addr, e);
 	if (err) {
 		pr_err("patch %s: the bytes of %s cannot be checked (error %d)\n", patch, func, err);
 		goto free;

@@ -32,6 +32,7 @@ static const struct wanted wanted[] = {
 	WANT("__module_text_address", module_text_address, .kind = FUNCTION),
 	WANT("__module_address", module_address, .kind = FUNCTION),
 	WANT("wake_up_state", wake_up_state, .kind = FUNCTION),
+	WANT("get_kprobe", get_kprobe, .kind = FUNCTION, .optional = true),
 	WANT("ftrace_location", ftrace_location, .kind = FUNCTION),
 	WANT("kallsyms_lookup_size_offset", lookup_symbol_size, .kind = FUNCTION),
 	WANT("kallsyms_on_each_match_symbol", each_match_symbol, .kind = FUNCTION),

@@ -4,8 +4,10 @@
  */
 #include <linux/bitmap.h>
 #include <linux/elf.h>
+#include <linux/kprobes.h>
 #include <asm/cpufeature.h>
 #include <asm/ibt.h>
+#include <asm/text-patching.h>
 
 #include "../../internal.h"
 #include "arch.h"
@@ -60,6 +62,19 @@ int km_arch_reloc(const struct kmend_reloc *r, unsigned long target, u64 *value,
 void km_arch_write(void *place, const void *bytes, size_t n)
 {
 	km_kernel.text_poke_copy(place, bytes, n);
+}
+
+/* A breakpoint stands for the first byte, or a jump for the first five. */
+void km_arch_unprobe(u8 *at, size_t n, const struct kprobe *p)
+{
+	const struct optimized_kprobe *op = container_of(p, struct optimized_kprobe, kp);
+	bool jump = at[0] == JMP32 && p->flags & KPROBE_FLAG_OPTIMIZED;
+
+	if (at[0] != INT3_INSN_OPCODE && !jump)
+		return;
+	at[0] = p->opcode;
+	if (jump)
+		memcpy(at + 1, op->optinsn.copied_insn, min(n, (size_t)JMP_SIZE) - 1);
 }
 
 /* A jump from `at` to target; false when it does not reach. */
