@@ -233,11 +233,11 @@ static void switch_entry(struct km_tasks *t, struct km_tasks_entry *e)
 #define PF_USER_WORKER 0 /* since 6.4; vhost's threads were kthreads before */
 #endif
 
-/* Kthreads, idle tasks and the workers of io_uring and vhost never go to user space: their stack is all there is to look at, in every
- * mode. */
+/* Kthreads, idle tasks, the workers of io_uring and vhost, and who is exiting or a zombie never go to user space: their stack is all there is
+ * to look at, in every mode. */
 static bool has_no_border(const struct task_struct *task)
 {
-	return task->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER);
+	return task->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER | PF_EXITING);
 }
 
 static bool may_switch_in_kernel(const struct km_tasks *t, const struct task_struct *task)
@@ -329,7 +329,7 @@ static void at_border(struct callback_head *work)
 
 static void work_add(struct km_tasks_entry *e)
 {
-	if (has_no_border(e->task) || (e->task->flags & PF_EXITING) || smp_load_acquire(&e->work_state) != WORK_IDLE)
+	if (has_no_border(e->task) || smp_load_acquire(&e->work_state) != WORK_IDLE)
 		return;
 	e->work_state = WORK_QUEUED;
 	atomic_inc(&works);
