@@ -626,8 +626,10 @@ static int set_direct(const char *text, const struct kernel_param *param)
 		km_redirect_retry();
 	if (!err && !km_direct) {
 		collect(&sites, has_direct);
-		err = km_redirect_prepare(&sites);
-		if (!err)
+		/* On the command line of insmod it is set before init has found what these two call. */
+		if (!list_empty(&sites))
+			err = km_redirect_prepare(&sites);
+		if (!err && !list_empty(&sites))
 			km_redirect_settle(&sites);
 		release(&sites);
 	}
