@@ -10,6 +10,7 @@
  * nobody else looks at the function, the list of all ops when there are others (tracers, kprobes), and that list together with a direct
  * call, which then goes before the handler's choice. Hence a direct call must be gone before `from` and `to` may differ.
  */
+#include <linux/delay.h>
 #include <linux/hash.h>
 #include <linux/moduleparam.h>
 #include <linux/rcupdate.h>
@@ -566,7 +567,8 @@ static void noop(struct work_struct *work)
 /* As the kernel's livepatch does: handlers run with preemption off, also where RCU is not watching, so RCU cannot tell. */
 void km_redirect_sync(void)
 {
-	km_kernel.schedule_on_each_cpu(noop);
+	while (km_kernel.schedule_on_each_cpu(noop)) /* no memory; nothing may go on without it */
+		msleep(10);
 }
 
 /* A list of sites without a part in a transition. */
