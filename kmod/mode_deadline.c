@@ -50,6 +50,8 @@ static unsigned long deadline_tick(struct km_transition *t)
 		pr_err("the deadline of %u ms has passed, and the way back is barred too:\n", t->deadline_ms);
 		km_transition_name_blockers();
 	}
+	if (t->late) /* this may last: not with a stop every few milliseconds */
+		return HZ;
 	return clamp(msecs_to_jiffies(t->deadline_ms / 32), 1UL, (unsigned long)HZ);
 }
 
