@@ -82,7 +82,7 @@ enum km_stack km_stack_check(struct task_struct *task, const struct km_ranges *a
 	/* A dead task gave its stack up with its last switch: it will never run again. */
 	if (task != current && !try_get_task_stack(task))
 		return KM_STACK_CLEAR;
-	err = km_kernel.arch_stack_walk_reliable(look, &walk, task);
+	err = km_walk_warns(task) ? -EAGAIN : km_kernel.arch_stack_walk_reliable(look, &walk, task);
 	if (task != current)
 		km_kernel.put_task_stack(task);
 	*at = walk.hit;

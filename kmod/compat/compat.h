@@ -6,7 +6,10 @@
 #define KMEND_COMPAT_H
 
 #include <linux/ftrace.h>
+#include <linux/llist.h>
 #include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/version.h>
 
 /* Linux 6.2 renamed it; both are macros on every architecture. */
 static __always_inline void km_set_ip(struct ftrace_regs *fregs, unsigned long ip)
@@ -27,6 +30,16 @@ static inline void km_module_text(const struct module *mod, unsigned long *start
 #else
 	*start = (unsigned long)mod->core_layout.base;
 	*end = *start + mod->core_layout.text_size;
+#endif
+}
+
+/* Until 6.10 a walk WARNs about the return address of a kretprobe or fprobe on the stack of a task that is runnable. */
+static inline bool km_walk_warns(const struct task_struct *task)
+{
+#if defined(CONFIG_RETHOOK) && LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+	return task != current && task_is_running(task) && !llist_empty(&task->rethooks);
+#else
+	return false;
 #endif
 }
 
