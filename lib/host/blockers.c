@@ -73,17 +73,22 @@ static void read_task(km_host *host, bool stacks, struct km_blocker *b)
 	struct km_blocker said = *b;
 
 	b->comm = host_text(host, "%s/comm", dir);
-	if (!b->comm)
-		b->comm = km_strdup("?");
 	read_stat(host, dir, b);
 	b->stack = (typeof(b->stack)){0};
 	if (stacks)
 		read_stack(host, dir, b);
+	if (!b->comm) {
+		b->comm = said.comm ? said.comm : km_strdup("?");
+		said.comm = NULL;
+	}
 	if (stacks && !b->stack.n) {
 		b->stack = said.stack;
-		return;
+		said.stack = (typeof(said.stack)){0};
 	}
-	said.comm = NULL;
+	if (!b->tid) { /* the idle tasks are not in /proc */
+		b->kthread = true;
+		b->state = 'I';
+	}
 	blocker_end(&said);
 }
 

@@ -160,16 +160,37 @@ static km_error *core_force(km_host *host, const struct km_applied *patch)
 }
 
 /* ---- tasks ------------------------------------------------------------------------------------------------------- */
+/* "kworker/0:1\\040x" with the octal numbers as what they stand for; in place. */
+static void unescape(char *comm)
+{
+	char *to = comm;
+
+	for (; *comm; to++) {
+		unsigned byte;
+
+		if (*comm == '\\' && sscanf(comm + 1, "%3o", &byte) == 1 && strspn(comm + 1, "01234567") >= 3) {
+			*to = (char)byte;
+			comm += 4;
+		} else {
+			*to = *comm++;
+		}
+	}
+	*to = '\0';
+}
+
 /* "PID TGID COMM STATE FUNCTION [module]"; COMM has no blanks. What is cut or not understood is left out. */
 static void add_task(km_blocker_list *list, const char *line)
 {
 	struct km_blocker b = {0};
 	struct km_frame frame = {.patched = true};
+	char comm[80] = "";
 	int at = 0;
 
-	if (sscanf(line, "%ld %ld %*s %*s %n", &b.tid, &b.pid, &at) != 2 || !at)
+	if (sscanf(line, "%ld %ld %79s %*s %n", &b.tid, &b.pid, comm, &at) != 3 || !at)
 		return;
 	line += at;
+	unescape(comm);
+	b.comm = km_strdup(comm);
 	if (*line && strcmp(line, "-")) {
 		const char *open = strchr(line, '[');
 

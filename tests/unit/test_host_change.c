@@ -376,7 +376,7 @@ static void test_deadline(void **state)
 	assert_true(change.limit == 4 && change.transition < 4);
 	assert_int_equal(change.blockers.n, 1);
 	assert_int_equal(change.blockers.at[0].pid, 7);
-	assert_string_equal(change.blockers.at[0].comm, "c mm");
+	assert_string_equal(change.blockers.at[0].comm, "c mm"); /* of /proc */
 	assert_int_equal(change.blockers.at[0].stack.n, 1); /* what the core alone could tell */
 	assert_string_equal(change.blockers.at[0].stack.at[0].name, "do_thing");
 	assert_true(change.blockers.at[0].stack.at[0].patched);

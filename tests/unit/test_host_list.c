@@ -253,6 +253,36 @@ static void test_blockers_back(void **state)
 	assert_int_equal(list.n, 0);
 }
 
+/* What kmend.ko says: idle tasks are not in /proc, and those that have gone neither. */
+static void test_blockers_of_the_core(void **state)
+{
+	struct fixture *f = *state;
+	km_blocker_list list = {0};
+
+	sim_put(&f->sim, "sys/kernel/kmend/p/enabled", "1\n");
+	sim_put(&f->sim, "sys/kernel/kmend/p/transition", "1\n");
+	sim_put(&f->sim, "sys/kernel/kmend/p/tasks_left", "5\n");
+	sim_put(&f->sim, "sys/kernel/kmend/p/blockers",
+		"0 0 swapper/1 running do_idle\n"
+		"812 811 a\\040b\\134\\0 sleeping ext4_fn [ext4]\n"
+		"9 9 c unreliable -\n"
+		"x y\n"
+		"7 7 cut\n");
+	good(km_host_blockers(f->host, "p", true, &list));
+	assert_int_equal(list.n, 3);
+	assert_string_equal(list.at[0].comm, "swapper/1");
+	assert_true(list.at[0].kthread && list.at[0].state == 'I');
+	assert_string_equal(list.at[0].stack.at[0].name, "do_idle");
+	assert_int_equal(list.at[1].pid, 811);
+	assert_int_equal(list.at[1].tid, 812);
+	assert_string_equal(list.at[1].comm, "a b\\\\0");
+	assert_string_equal(list.at[1].stack.at[0].module, "ext4");
+	assert_true(list.at[1].stack.at[0].patched);
+	assert_int_equal(list.at[2].stack.n, 0);
+	assert_string_equal(list.at[2].comm, "c");
+	km_blocker_list_free(&list);
+}
+
 static void test_module_name(void **state)
 {
 	static const char *const cases[][2] = {
@@ -280,6 +310,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_stale_records, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_blockers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_blockers_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_blockers_of_the_core, setup, teardown),
 		cmocka_unit_test(test_module_name),
 	};
 
