@@ -16,6 +16,7 @@
  * and from a queue, since whoever wrote 0 to `enabled` is inside a file of that directory; only then is the module let go. That of a patch
  * which was forced away is never let go.
  */
+#include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/string.h>
 #include <linux/workqueue.h>
@@ -515,6 +516,44 @@ int km_patch_set_enabled(struct km_patch *patch, bool enable)
 		return -EBUSY;
 	}
 	return disable(patch);
+}
+
+/* ---- a patch module that goes before its time -------------------------------------------------------------------------------------- */
+static struct km_patch *find_patch(const struct list_head *list, const struct module *mod)
+{
+	struct km_patch *p;
+
+	list_for_each_entry(p, list, node)
+		if (p->api->mod == mod)
+			return p;
+	return NULL;
+}
+
+/* Not by mode stop, which may give up. */
+static void begin_to_leave(struct km_patch *patch)
+{
+	if (!km_patch_is_enabled(patch))
+		return;
+	pr_err("'%s': its module goes although it is enabled: that has to wait until it is disabled\n", km_patch_name(patch));
+	patch->mode = KMEND_MODE_HYBRID;
+	km_patch_set_enabled(patch, false);
+}
+
+void km_patch_module_goes(const struct module *mod)
+{
+	struct km_patch *patch;
+
+	for (;;) {
+		mutex_lock(&km_mutex);
+		patch = find_patch(&km_patches, mod) ?: find_patch(&leaving, mod);
+		if (patch)
+			begin_to_leave(patch);
+		mutex_unlock(&km_mutex);
+		if (!patch)
+			break;
+		msleep(100);
+	}
+	flush_workqueue(free_queue);
 }
 
 /* ---- the end of a transition -------------------------------------------------------------------------------------------------------- */
