@@ -64,7 +64,7 @@ struct km_kernel {
 	const void *notes, *notes_end;		/* of vmlinux */
 	struct km_first { /* where the stack of a task begins: what its last return address may lie in. 0: not in this kernel */
 		unsigned long start, end;
-	} firsts[6];
+	} firsts[7];
 };
 extern struct km_kernel km_kernel;
 /* Finds them. -EOPNOTSUPP, with the names in the log, when one is missing that nothing works without; others stay NULL and their

@@ -44,6 +44,7 @@ static const struct wanted wanted[] = {
 	WANT("ret_from_fork_asm", firsts[2].start, .kind = DATA, .optional = true),
 	/* of idle tasks, by the way a CPU is started */
 	WANT("secondary_startup_64_no_verify", firsts[3].start, .kind = DATA, .optional = true),
+	WANT("common_startup_64", firsts[6].start, .kind = DATA, .optional = true),
 	WANT("asm_cpu_bringup_and_idle", firsts[4].start, .kind = DATA, .optional = true),
 	WANT("startup_xen", firsts[5].start, .kind = DATA, .optional = true),
 	WANT("__start_notes", notes, .kind = DATA, .optional = true),
