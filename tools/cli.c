@@ -16,6 +16,8 @@ const struct cmd cmds[] = {
 	{"status", "", "say how this host stands", 0, 0, NULL, cmd_status},
 	{"info", "FILE|NAME", "show what a patch says of itself", 1, 1, NULL, cmd_info},
 	{"blockers", "[NAME]", "name the tasks that a transition waits for", 0, 1, NULL, cmd_blockers},
+	{"key", "ACTION [FILE|DIR...]", "make and look after signing keys", 1, 64, cmd_key_options, cmd_key},
+	{"sign", "[FILE|DIR...]", "sign documents, add and check signatures", 1, 64, cmd_sign_options, cmd_sign},
 	{"version", "", "print the version", 0, 0, NULL, cmd_version},
 	{"help", "[VERB]", "show this, or the manual of a verb", 0, 1, NULL, cmd_help},
 	{"completion", "", "print the completion script for bash", 0, 0, NULL, cmd_completion},

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <kmend/host.h>
+#include <kmend/trust.h>
 
 /* Exit statuses, the same for every verb; kmend(1) explains them. */
 enum cmd_exit {
@@ -22,7 +23,7 @@ struct cmd_option {
 	const char *help;
 };
 
-enum { CMD_OPTIONS = 8 };
+enum { CMD_OPTIONS = 16 };
 
 /* The words of a command line after the verb. */
 struct cmd_args {
@@ -58,13 +59,17 @@ km_error *cmd_status(const struct cmd_args *args, int *status);
 km_error *cmd_info(const struct cmd_args *args, int *status);
 /* kmend blockers: the tasks that a transition waits for, with their stacks. */
 km_error *cmd_blockers(const struct cmd_args *args, int *status);
+/* kmend key: makes keys, the first root and the next one, and tells what expires when. */
+km_error *cmd_key(const struct cmd_args *args, int *status);
+/* kmend sign: signs documents over files, adds and checks signatures, renews what is online. */
+km_error *cmd_sign(const struct cmd_args *args, int *status);
 /* kmend version: one line. */
 km_error *cmd_version(const struct cmd_args *args, int *status);
 /* kmend help: the verbs, or one verb's manual page. */
 km_error *cmd_help(const struct cmd_args *args, int *status);
 /* kmend completion: the script that bash sources, made from the tables of verbs. */
 km_error *cmd_completion(const struct cmd_args *args, int *status);
-extern const struct cmd_option cmd_load_options[], cmd_unload_options[];
+extern const struct cmd_option cmd_load_options[], cmd_unload_options[], cmd_key_options[], cmd_sign_options[];
 
 /* ---- cli.c ------------------------------------------------------------------------------------------------------ */
 /* The whole program. door: the kernel to work on, NULL for the real one. */
@@ -109,5 +114,38 @@ KM_CHECKED km_error *change_spec(const struct cmd_args *args, struct km_host_spe
 json_t *change_json(const char *verb, const char *result, const struct km_host_change *change, int status);
 /* The line of progress, if one is on the terminal, goes away. */
 void change_clear(void);
+
+/* ---- secret.c: passphrases -------------------------------------------------------------------------------------- */
+/* The first line of a file, or, with file NULL, what is typed at the terminal without being shown; twice the same if again is set. Freed with
+ * secret_free(). Without file and terminal KM_USAGE. */
+KM_CHECKED km_error *secret_read(const char *file, const char *prompt, bool again, char **ret);
+/* Wipes and frees; NULL is fine. */
+void secret_free(char *secret);
+/* Asks a question at the terminal; an empty answer gives fallback. For free(). */
+KM_CHECKED km_error *secret_ask(const char *question, const char *fallback, char **ret);
+
+/* ---- trust_view.c: what key and sign share ---------------------------------------------------------------------- */
+/* Seconds since 1970 of a --date: a number, or YYYY-MM-DD; NULL is now. */
+KM_CHECKED km_error *trust_date(const char *text, int64_t *ret);
+/* Seconds of a number of days above 0; NULL gives fallback. */
+KM_CHECKED km_error *trust_days(const char *option, const char *text, int64_t fallback, int64_t *ret);
+/* "a,b" into words. */
+void trust_words(const char *text, km_strv *ret);
+/* "root=3,builder=2" into numbers by role. */
+KM_CHECKED km_error *trust_numbers(const char *option, const char *text, unsigned ret[]);
+/* The body as JSON; the caller's. null when it is none. */
+json_t *trust_body_json(const km_envelope *envelope);
+/* A document for people: what one must know before signing it. */
+KM_CHECKED km_error *trust_show(const km_envelope *envelope);
+/* Reads a signed document of whatever type. */
+KM_CHECKED km_error *trust_load(const char *path, km_envelope **ret);
+/* kmend key ceremony, in a file of its own. */
+KM_CHECKED km_error *trust_ceremony(const struct cmd_args *args, int *status);
+
+/* The places of the options of kmend key in its table. */
+enum key_option {
+	KEY_DIR, KEY_PASSPHRASE, KEY_NEW_PASSPHRASE, KEY_NO_PASSPHRASE, KEY_KEYS, KEY_THRESHOLD, KEY_CHANNEL, KEY_YES, KEY_ADD, KEY_REMOVE,
+	KEY_LIFETIME, KEY_OUTPUT, KEY_DATE, KEY_WARN,
+};
 
 #endif

@@ -39,7 +39,7 @@ enum {
 #define KM_PAYLOAD_MAX ((uint64_t)256 << 20)        /* bytes of one payload */
 
 /* Why a document or a release was refused. */
-enum km_why {
+enum km_trust_why {
 	KM_WHY_NONE,
 	KM_WHY_TOO_LARGE,  /* more bytes than such a document may have */
 	KM_WHY_MALFORMED,  /* not the bytes of a document, or values outside of their bounds */
@@ -77,7 +77,7 @@ bool km_role_online(enum km_role role);
 /* The document that the role signs. */
 enum km_doc km_role_doc(enum km_role role);
 /* One word for programs: "rollback", "expired", …; static. */
-const char *km_why_name(enum km_why why);
+const char *km_trust_why_name(enum km_trust_why why);
 /* Whether s names a channel or a tag: a-z, 0-9, '-', '_', '.', begun with a letter or digit, 1 to KM_TRUST_NAME_MAX characters. */
 bool km_trust_name_ok(const char *s);
 
@@ -143,7 +143,7 @@ void km_envelope_destroy(km_envelope *envelope);
 /* For KM_CLEANUP. */
 void km_envelope_destroyp(km_envelope **envelope);
 /* Takes the frame apart. The body is NOT looked at and nothing is verified. why may be NULL. */
-KM_CHECKED km_error *km_envelope_parse(enum km_doc doc, const void *bytes, size_t size, km_envelope **ret, enum km_why *why);
+KM_CHECKED km_error *km_envelope_parse(enum km_doc doc, const void *bytes, size_t size, km_envelope **ret, enum km_trust_why *why);
 /* Which document these bytes say they are; false: none. For programs that show files; never decide by it. */
 bool km_envelope_peek(const void *bytes, size_t size, enum km_doc *ret);
 /* The document's bytes, for free(). */
@@ -267,11 +267,24 @@ KM_CHECKED km_error *km_body_check(const km_envelope *envelope);
 /* How many distinct keys of the role in root have signed the envelope well. */
 unsigned km_verify_count(const km_envelope *envelope, const struct km_root *root, enum km_role role);
 /* Every role of that document reaches the root's threshold. Looks at no time and no body. why may be NULL. */
-KM_CHECKED km_error *km_verify(const km_envelope *envelope, const struct km_root *root, enum km_why *why);
+KM_CHECKED km_error *km_verify(const km_envelope *envelope, const struct km_root *root, enum km_trust_why *why);
 /* A root that its own keys sign: the begin of all trust. fingerprint: its body's SHA-256 in hex as a person was given it, or NULL. */
-KM_CHECKED km_error *km_verify_first_root(const km_envelope *envelope, const char *fingerprint, struct km_root *ret, enum km_why *why);
+KM_CHECKED km_error *km_verify_first_root(const km_envelope *envelope, const char *fingerprint, struct km_root *ret, enum km_trust_why *why);
 /* The root that follows `old`: version + 1, signed by the thresholds of both. */
-KM_CHECKED km_error *km_verify_next_root(const km_envelope *envelope, const struct km_root *old, struct km_root *ret, enum km_why *why);
+KM_CHECKED km_error *km_verify_next_root(const km_envelope *envelope, const struct km_root *old, struct km_root *ret, enum km_trust_why *why);
+
+/* What is to be different in the next root. */
+struct km_root_change {
+	const struct km_public_key *add;
+	size_t n_add;
+	const char *const *remove; /* key ids, or names of which there is just one */
+	size_t n_remove;
+	unsigned threshold[KM_ROLES]; /* 0: as before */
+};
+/* The unsigned root that follows `old`. KM_REFUSED when a key to remove is not there or its name is two keys', KM_USAGE for a root that could
+ * not be. */
+KM_CHECKED km_error *km_root_next(const struct km_root *old, const struct km_root_change *change, int64_t now, int64_t lifetime,
+				  km_envelope **ret);
 
 /* ---- a host's view ------------------------------------------------------------------------------------------------
  * The caller keeps it in a file (km_trust_save() after each change) that only root can write. Not thread-safe.
@@ -290,7 +303,7 @@ enum km_trust_age {
 
 /* Begins with a root that its own keys sign; fingerprint as in km_verify_first_root(). */
 KM_CHECKED km_error *km_trust_create(const void *root, size_t size, const char *channel, const char *fingerprint, km_trust_client **ret,
-				     enum km_why *why);
+				     enum km_trust_why *why);
 /* NULL is fine. */
 void km_trust_destroy(km_trust_client *client);
 /* For KM_CLEANUP. */
@@ -305,19 +318,19 @@ char *km_trust_text(const km_trust_client *client);
 
 /* Takes the next root; the one that is held is fine and changes nothing. Ask for version + 1 until there is none, before all else.
  * A role that loses a key forgets its document and the versions seen: the way back when a thief has used up the numbers. */
-KM_CHECKED km_error *km_trust_take_root(km_trust_client *client, const void *bytes, size_t size, enum km_why *why);
+KM_CHECKED km_error *km_trust_take_root(km_trust_client *client, const void *bytes, size_t size, enum km_trust_why *why);
 /* Takes a timestamp that is valid now, and not older than the one before. */
-KM_CHECKED km_error *km_trust_take_timestamp(km_trust_client *client, const void *bytes, size_t size, int64_t now, enum km_why *why);
+KM_CHECKED km_error *km_trust_take_timestamp(km_trust_client *client, const void *bytes, size_t size, int64_t now, enum km_trust_why *why);
 /* Take exactly the document that the timestamp names. */
-KM_CHECKED km_error *km_trust_take_index(km_trust_client *client, const void *bytes, size_t size, int64_t now, enum km_why *why);
-KM_CHECKED km_error *km_trust_take_rollout(km_trust_client *client, const void *bytes, size_t size, int64_t now, enum km_why *why);
+KM_CHECKED km_error *km_trust_take_index(km_trust_client *client, const void *bytes, size_t size, int64_t now, enum km_trust_why *why);
+KM_CHECKED km_error *km_trust_take_rollout(km_trust_client *client, const void *bytes, size_t size, int64_t now, enum km_trust_why *why);
 /* Whether the timestamp names an index (or rollout) that is not held yet; *ret says which one to ask for. */
 bool km_trust_wants(const km_trust_client *client, enum km_doc doc, struct km_named *ret);
 
 /* May this host load that release now? Verifies it against the root, then asks index and rollout, which must be those that the timestamp
  * names. *ret (may be NULL) is the payload of that flavour ("klp", "core") for exactly this kernel. Nothing is changed or kept. */
 KM_CHECKED km_error *km_trust_allows(const km_trust_client *client, const void *release, size_t size, const struct km_trust_host *host,
-				     const char *flavour, enum km_trust_age age, int64_t now, struct km_payload *ret, enum km_why *why);
+				     const char *flavour, enum km_trust_age age, int64_t now, struct km_payload *ret, enum km_trust_why *why);
 
 /* What is held; NULL when there is none. The client's, valid until the next km_trust_take_*(). */
 const struct km_root *km_trust_root(const km_trust_client *client);
@@ -334,13 +347,13 @@ bool km_rollout_admits(const struct km_rollout_entry *entry, const struct km_tru
 
 /* Reads a payload's file whole, as far as its size goes, and gives the bytes only if they are the named ones: what is loaded must be these
  * bytes and not the file once more. For free(). */
-KM_CHECKED km_error *km_payload_read(const char *path, const struct km_payload *payload, uint8_t **ret, enum km_why *why);
+KM_CHECKED km_error *km_payload_read(const char *path, const struct km_payload *payload, uint8_t **ret, enum km_trust_why *why);
 /* The same piece by piece, for a download: an add beyond the size fails at once, km_payload_end() says whether all is there and right, and
  * frees it in any case. */
 typedef struct km_payload_sum km_payload_sum;
 km_payload_sum *km_payload_begin(const struct km_payload *payload);
-KM_CHECKED km_error *km_payload_add(km_payload_sum *sum, const void *bytes, size_t n, enum km_why *why);
-KM_CHECKED km_error *km_payload_end(km_payload_sum *sum, enum km_why *why);
+KM_CHECKED km_error *km_payload_add(km_payload_sum *sum, const void *bytes, size_t n, enum km_trust_why *why);
+KM_CHECKED km_error *km_payload_end(km_payload_sum *sum, enum km_trust_why *why);
 
 /* ---- a publisher's directory ---------------------------------------------------------------------------------------
  * DIR/keys holds NAME.pub and, where they are at hand, NAME.key; DIR/public what anyone may fetch: N.root, CHANNEL.index, CHANNEL.rollout,

@@ -12,7 +12,7 @@ struct question {
 	int64_t now;
 };
 
-static km_error *in_time(const struct question *q, const char *what, int64_t expires, enum km_why *why)
+static km_error *in_time(const struct question *q, const char *what, int64_t expires, enum km_trust_why *why)
 {
 	if (q->age == KM_HELD || client_now(q->client, q->now) < expires)
 		return NULL;
@@ -20,7 +20,7 @@ static km_error *in_time(const struct question *q, const char *what, int64_t exp
 			     "the server is out of date or kept from us, or this host's clock is ahead");
 }
 
-static km_error *documents_hold(const struct question *q, enum km_why *why)
+static km_error *documents_hold(const struct question *q, enum km_trust_why *why)
 {
 	const km_trust_client *c = q->client;
 	struct km_named wanted;
@@ -36,7 +36,7 @@ static km_error *documents_hold(const struct question *q, enum km_why *why)
 	return in_time(q, "rollout", c->rollout.expires, why);
 }
 
-static km_error *listed(const struct question *q, bool *staged, enum km_why *why)
+static km_error *listed(const struct question *q, bool *staged, enum km_trust_why *why)
 {
 	const struct km_index *index = &q->client->index;
 
@@ -53,7 +53,7 @@ static km_error *listed(const struct question *q, bool *staged, enum km_why *why
 }
 
 /* Halts count for what a host has held, too; waves do not: who was let in stays in. */
-static km_error *not_held_back(const struct question *q, bool staged, enum km_why *why)
+static km_error *not_held_back(const struct question *q, bool staged, enum km_trust_why *why)
 {
 	const struct km_rollout *rollout = &q->client->rollout;
 	const struct km_rollout_entry *entry = NULL;
@@ -72,7 +72,7 @@ static km_error *not_held_back(const struct question *q, bool staged, enum km_wh
 	return NULL;
 }
 
-static km_error *find_payload(const struct question *q, struct km_payload *ret, enum km_why *why)
+static km_error *find_payload(const struct question *q, struct km_payload *ret, enum km_trust_why *why)
 {
 	const struct km_trust_host *host = q->host;
 
@@ -92,7 +92,7 @@ static km_error *find_payload(const struct question *q, struct km_payload *ret, 
 			    q->release->version, host->release, host->arch, host->build_id, q->flavour);
 }
 
-static km_error *answer(const struct question *q, struct km_payload *ret, enum km_why *why)
+static km_error *answer(const struct question *q, struct km_payload *ret, enum km_trust_why *why)
 {
 	struct km_payload payload;
 	bool staged = false;
@@ -107,7 +107,7 @@ static km_error *answer(const struct question *q, struct km_payload *ret, enum k
 }
 
 km_error *km_trust_allows(const km_trust_client *client, const void *bytes, size_t size, const struct km_trust_host *host, const char *flavour,
-			  enum km_trust_age age, int64_t now, struct km_payload *ret, enum km_why *why)
+			  enum km_trust_age age, int64_t now, struct km_payload *ret, enum km_trust_why *why)
 {
 	KM_CLEANUP(km_envelope_destroyp) km_envelope *envelope = NULL;
 	struct km_release release;

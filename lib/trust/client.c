@@ -5,7 +5,7 @@
  */
 #include "internal.h"
 
-km_error *km_trust_create(const void *root, size_t size, const char *channel, const char *fingerprint, km_trust_client **ret, enum km_why *why)
+km_error *km_trust_create(const void *root, size_t size, const char *channel, const char *fingerprint, km_trust_client **ret, enum km_trust_why *why)
 {
 	KM_CLEANUP(km_envelope_destroyp) km_envelope *envelope = NULL;
 	km_trust_client *client;
@@ -135,7 +135,7 @@ static void drop_unsigned(km_trust_client *client)
 	}
 }
 
-km_error *km_trust_take_root(km_trust_client *client, const void *bytes, size_t size, enum km_why *why)
+km_error *km_trust_take_root(km_trust_client *client, const void *bytes, size_t size, enum km_trust_why *why)
 {
 	KM_CLEANUP(km_envelope_destroyp) km_envelope *envelope = NULL;
 	struct km_root next, old = client->root;
@@ -156,7 +156,7 @@ km_error *km_trust_take_root(km_trust_client *client, const void *bytes, size_t 
 
 /* ---- what is signed under the root ---- */
 
-static km_error *expired(const km_trust_client *client, const char *what, int64_t expires, int64_t now, enum km_why *why)
+static km_error *expired(const km_trust_client *client, const char *what, int64_t expires, int64_t now, enum km_trust_why *why)
 {
 	int64_t over = client_now(client, now) - expires;
 
@@ -166,7 +166,7 @@ static km_error *expired(const km_trust_client *client, const char *what, int64_
 			     "the server is out of date or kept from us, or this host's clock is ahead");
 }
 
-static km_error *from_the_future(int64_t issued, int64_t now, const char *what, enum km_why *why)
+static km_error *from_the_future(int64_t issued, int64_t now, const char *what, enum km_trust_why *why)
 {
 	if (issued <= now + KM_TRUST_SKEW)
 		return NULL;
@@ -174,14 +174,14 @@ static km_error *from_the_future(int64_t issued, int64_t now, const char *what, 
 			     "this host's clock is behind: set it, and try again");
 }
 
-static km_error *of_channel(const km_trust_client *client, const char *what, const char *channel, enum km_why *why)
+static km_error *of_channel(const km_trust_client *client, const char *what, const char *channel, enum km_trust_why *why)
 {
 	if (!strcmp(channel, client->channel))
 		return NULL;
 	return trust_refuse(why, KM_WHY_CHANNEL, "the %s is of the channel %s; this host follows %s", what, channel, client->channel);
 }
 
-static km_error *not_older(const char *what, int64_t version, int64_t seen, enum km_why *why)
+static km_error *not_older(const char *what, int64_t version, int64_t seen, enum km_trust_why *why)
 {
 	if (version >= seen)
 		return NULL;
@@ -190,7 +190,7 @@ static km_error *not_older(const char *what, int64_t version, int64_t seen, enum
 }
 
 /* The frame, then the signatures. */
-static km_error *open_signed(const km_trust_client *client, enum km_doc doc, const void *bytes, size_t size, km_envelope **ret, enum km_why *why)
+static km_error *open_signed(const km_trust_client *client, enum km_doc doc, const void *bytes, size_t size, km_envelope **ret, enum km_trust_why *why)
 {
 	KM_CLEANUP(km_envelope_destroyp) km_envelope *envelope = NULL;
 
@@ -202,7 +202,7 @@ static km_error *open_signed(const km_trust_client *client, enum km_doc doc, con
 }
 
 /* What a timestamp says of another document must not go back, and one version has one content. */
-static km_error *check_named(const char *what, const struct km_named *new, const struct km_named *old, int64_t seen, enum km_why *why)
+static km_error *check_named(const char *what, const struct km_named *new, const struct km_named *old, int64_t seen, enum km_trust_why *why)
 {
 	KM_TRY(not_older(what, new->version, old->version > seen ? old->version : seen, why));
 	if (new->version == old->version && strcmp(new->sha256, old->sha256))
@@ -212,7 +212,7 @@ static km_error *check_named(const char *what, const struct km_named *new, const
 }
 
 static km_error *check_timestamp(const km_trust_client *client, const km_envelope *envelope, const struct km_timestamp *t, int64_t now,
-				 enum km_why *why)
+				 enum km_trust_why *why)
 {
 	const km_envelope *old = client->envelopes[KM_DOC_TIMESTAMP];
 
@@ -227,7 +227,7 @@ static km_error *check_timestamp(const km_trust_client *client, const km_envelop
 	return check_named("rollout", &t->rollout, &client->named_rollout, client->seen_rollout, why);
 }
 
-km_error *km_trust_take_timestamp(km_trust_client *client, const void *bytes, size_t size, int64_t now, enum km_why *why)
+km_error *km_trust_take_timestamp(km_trust_client *client, const void *bytes, size_t size, int64_t now, enum km_trust_why *why)
 {
 	KM_CLEANUP(km_envelope_destroyp) km_envelope *envelope = NULL;
 	struct km_timestamp t;
@@ -281,7 +281,7 @@ static km_error *look(const km_envelope *envelope, struct versioned *ret, km_are
 }
 
 static km_error *check_versioned(const km_trust_client *client, const char *what, const struct versioned *v, const struct km_named *named,
-				 int64_t seen, int64_t now, enum km_why *why)
+				 int64_t seen, int64_t now, enum km_trust_why *why)
 {
 	KM_TRY(of_channel(client, what, v->channel, why));
 	KM_TRY(not_older(what, v->version, seen, why));
@@ -292,7 +292,7 @@ static km_error *check_versioned(const km_trust_client *client, const char *what
 	return expired(client, what, v->expires, now, why);
 }
 
-static km_error *take_versioned(km_trust_client *client, enum km_doc doc, const void *bytes, size_t size, int64_t now, enum km_why *why)
+static km_error *take_versioned(km_trust_client *client, enum km_doc doc, const void *bytes, size_t size, int64_t now, enum km_trust_why *why)
 {
 	KM_CLEANUP(km_envelope_destroyp) km_envelope *envelope = NULL;
 	const struct km_named *named = doc == KM_DOC_INDEX ? &client->named_index : &client->named_rollout;
@@ -320,12 +320,12 @@ static km_error *take_versioned(km_trust_client *client, enum km_doc doc, const 
 	return err;
 }
 
-km_error *km_trust_take_index(km_trust_client *client, const void *bytes, size_t size, int64_t now, enum km_why *why)
+km_error *km_trust_take_index(km_trust_client *client, const void *bytes, size_t size, int64_t now, enum km_trust_why *why)
 {
 	return take_versioned(client, KM_DOC_INDEX, bytes, size, now, why);
 }
 
-km_error *km_trust_take_rollout(km_trust_client *client, const void *bytes, size_t size, int64_t now, enum km_why *why)
+km_error *km_trust_take_rollout(km_trust_client *client, const void *bytes, size_t size, int64_t now, enum km_trust_why *why)
 {
 	return take_versioned(client, KM_DOC_ROLLOUT, bytes, size, now, why);
 }

@@ -153,7 +153,7 @@ static bool body_line(struct line line, size_t left)
 	return line_is(line, want);
 }
 
-static km_error *read_frame(km_cursor *c, enum km_doc doc, km_envelope **ret, enum km_why *why)
+static km_error *read_frame(km_cursor *c, enum km_doc doc, km_envelope **ret, enum km_trust_why *why)
 {
 	km_envelope signed_by = {.doc = doc};
 	struct line line;
@@ -183,7 +183,7 @@ static km_error *read_frame(km_cursor *c, enum km_doc doc, km_envelope **ret, en
 	return NULL;
 }
 
-km_error *km_envelope_parse(enum km_doc doc, const void *bytes, size_t size, km_envelope **ret, enum km_why *why)
+km_error *km_envelope_parse(enum km_doc doc, const void *bytes, size_t size, km_envelope **ret, enum km_trust_why *why)
 {
 	km_cursor c = km_cursor_of(bytes, size);
 	enum km_doc said;

@@ -9,7 +9,7 @@
 /* libsodium is ready; it ends the program when the machine has no randomness at all. */
 void trust_sodium(void);
 /* An error for that reason: KM_INPUT for malformed and too large, else KM_REFUSED. Sets *why unless why is NULL. */
-KM_CHECKED km_error *trust_refuse(enum km_why *why, enum km_why which, const char *fmt, ...) KM_PRINTF(3, 4);
+KM_CHECKED km_error *trust_refuse(enum km_trust_why *why, enum km_trust_why which, const char *fmt, ...) KM_PRINTF(3, 4);
 /* The roles that sign a document, as a bit set of 1 << role. */
 unsigned trust_roles(enum km_doc doc);
 

@@ -55,7 +55,7 @@ void trust_sodium(void)
 	_Exit(1);
 }
 
-km_error *trust_refuse(enum km_why *why, enum km_why which, const char *fmt, ...)
+km_error *trust_refuse(enum km_trust_why *why, enum km_trust_why which, const char *fmt, ...)
 {
 	KM_AUTOFREE char *text = NULL;
 	va_list ap;
@@ -122,7 +122,7 @@ enum km_doc km_role_doc(enum km_role role)
 	return (enum km_doc)doc;
 }
 
-const char *km_why_name(enum km_why why)
+const char *km_trust_why_name(enum km_trust_why why)
 {
 	return whys[why];
 }

@@ -22,7 +22,7 @@ km_payload_sum *km_payload_begin(const struct km_payload *payload)
 	return sum;
 }
 
-km_error *km_payload_add(km_payload_sum *sum, const void *bytes, size_t n, enum km_why *why)
+km_error *km_payload_add(km_payload_sum *sum, const void *bytes, size_t n, enum km_trust_why *why)
 {
 	if (n > sum->payload.size - sum->seen)
 		return trust_refuse(why, KM_WHY_PAYLOAD, "the payload is larger than the %llu bytes that its release gives it",
@@ -32,7 +32,7 @@ km_error *km_payload_add(km_payload_sum *sum, const void *bytes, size_t n, enum 
 	return NULL;
 }
 
-km_error *km_payload_end(km_payload_sum *sum, enum km_why *why)
+km_error *km_payload_end(km_payload_sum *sum, enum km_trust_why *why)
 {
 	struct km_payload payload = sum->payload;
 	uint64_t seen = sum->seen;
@@ -80,7 +80,7 @@ static km_error *read_up_to(const char *path, uint64_t size, uint8_t **bytes, si
 	return NULL;
 }
 
-km_error *km_payload_read(const char *path, const struct km_payload *payload, uint8_t **ret, enum km_why *why)
+km_error *km_payload_read(const char *path, const struct km_payload *payload, uint8_t **ret, enum km_trust_why *why)
 {
 	KM_AUTOFREE uint8_t *bytes = NULL;
 	km_payload_sum *sum;

@@ -21,7 +21,7 @@ unsigned km_verify_count(const km_envelope *envelope, const struct km_root *root
 	return good;
 }
 
-km_error *km_verify(const km_envelope *envelope, const struct km_root *root, enum km_why *why)
+km_error *km_verify(const km_envelope *envelope, const struct km_root *root, enum km_trust_why *why)
 {
 	for (unsigned i = 0; i < KM_ROLES; i++) {
 		enum km_role role = (enum km_role)i;
@@ -38,7 +38,7 @@ km_error *km_verify(const km_envelope *envelope, const struct km_root *root, enu
 	return NULL;
 }
 
-static km_error *malformed(km_error *err, enum km_why *why)
+static km_error *malformed(km_error *err, enum km_trust_why *why)
 {
 	if (err && why)
 		*why = KM_WHY_MALFORMED;
@@ -47,7 +47,7 @@ static km_error *malformed(km_error *err, enum km_why *why)
 
 /* A root names the keys that must have signed it, so that it has to be read before it can be verified by them. This is safe for a root whose
  * bytes were verified by the root before, or are those that a person was told; else no more than its own word is claimed. */
-static km_error *read_self_signed(const km_envelope *envelope, struct km_root *ret, enum km_why *why)
+static km_error *read_self_signed(const km_envelope *envelope, struct km_root *ret, enum km_trust_why *why)
 {
 	struct km_root root;
 	km_error *err;
@@ -61,14 +61,14 @@ static km_error *read_self_signed(const km_envelope *envelope, struct km_root *r
 	return err;
 }
 
-km_error *km_verify_first_root(const km_envelope *envelope, const char *fingerprint, struct km_root *ret, enum km_why *why)
+km_error *km_verify_first_root(const km_envelope *envelope, const char *fingerprint, struct km_root *ret, enum km_trust_why *why)
 {
 	if (fingerprint && strcmp(fingerprint, envelope->id))
 		return trust_refuse(why, KM_WHY_MIXED, "this root has the fingerprint %s, not %s", envelope->id, fingerprint);
 	return read_self_signed(envelope, ret, why);
 }
 
-km_error *km_verify_next_root(const km_envelope *envelope, const struct km_root *old, struct km_root *ret, enum km_why *why)
+km_error *km_verify_next_root(const km_envelope *envelope, const struct km_root *old, struct km_root *ret, enum km_trust_why *why)
 {
 	struct km_root root;
 

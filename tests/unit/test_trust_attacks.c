@@ -18,12 +18,12 @@ static int teardown(void **state)
 	return 0;
 }
 
-typedef km_error *(*take_fn)(km_trust_client *, const void *, size_t, int64_t, enum km_why *);
+typedef km_error *(*take_fn)(km_trust_client *, const void *, size_t, int64_t, enum km_trust_why *);
 
 /* Must be refused for that reason; the document is freed. */
-static void refuse(take_fn take, km_trust_client *client, struct toy_doc doc, int64_t now, enum km_why want)
+static void refuse(take_fn take, km_trust_client *client, struct toy_doc doc, int64_t now, enum km_trust_why want)
 {
-	enum km_why why = KM_WHY_NONE;
+	enum km_trust_why why = KM_WHY_NONE;
 
 	toy_refused(take(client, doc.at, doc.n, now, &why), &why, want);
 	toy_free(&doc);
@@ -123,7 +123,7 @@ static void rollback_of_the_root(void **state)
 {
 	km_trust_client *client = toy_fresh(&t);
 	struct toy_doc two = toy_root(&t, 2, 2, t.keys[KM_ROLE_ROOT]);
-	enum km_why why = KM_WHY_NONE;
+	enum km_trust_why why = KM_WHY_NONE;
 
 	(void)state;
 	check_ok(km_trust_take_root(client, two.at, two.n, NULL));
@@ -139,7 +139,7 @@ static void freeze_by_an_expired_timestamp(void **state)
 {
 	km_trust_client *client = toy_client(&t);
 	struct km_trust_host host = toy_host();
-	enum km_why why = KM_WHY_NONE;
+	enum km_trust_why why = KM_WHY_NONE;
 
 	(void)state;
 	/* Fresh when taken, not when it is to be used. */
@@ -164,7 +164,7 @@ static void freeze_by_each_document(void **state)
 {
 	static const struct {
 		int64_t later;
-		enum km_why want;
+		enum km_trust_why want;
 	} cases[] = {{29 * 86400, KM_WHY_NONE}, {30 * 86400, KM_WHY_EXPIRED}, {365 * 86400, KM_WHY_EXPIRED}};
 
 	(void)state;
@@ -172,7 +172,7 @@ static void freeze_by_each_document(void **state)
 		km_trust_client *client = toy_fresh(&t);
 		int64_t now = TOY_NOW + cases[i].later;
 		struct toy_doc ts = toy_timestamp(&t, 2, now, &t.index, 1, &t.rollout, 1);
-		enum km_why why = KM_WHY_NONE;
+		enum km_trust_why why = KM_WHY_NONE;
 		km_error *err = km_trust_take_timestamp(client, ts.at, ts.n, now, &why);
 
 		if (!err)
@@ -193,7 +193,7 @@ static void freeze_does_not_take_down_what_runs(void **state)
 	struct km_trust_host host = toy_host();
 	struct km_index_entry entry = toy_entry(&t);
 	int64_t later = TOY_NOW + 900 * (int64_t)86400;
-	enum km_why why = KM_WHY_NONE;
+	enum km_trust_why why = KM_WHY_NONE;
 
 	(void)state;
 	check_ok(km_trust_allows(client, t.release.at, t.release.n, &host, "klp", KM_HELD, later, NULL, NULL));
@@ -225,7 +225,7 @@ static void mix_and_match(void **state)
 	struct km_index_entry entry = toy_entry(&t);
 	struct toy_doc index2 = toy_index(&t, 2, "stable", &entry), rollout2 = toy_rollout(&t, 2, NULL, "halted");
 	struct toy_doc again = toy_rollout(&t, 2, NULL, "another");
-	enum km_why why = KM_WHY_NONE;
+	enum km_trust_why why = KM_WHY_NONE;
 
 	(void)state;
 	accept(km_trust_take_timestamp, client, toy_timestamp(&t, 2, TOY_NOW, &index2, 2, &rollout2, 2));
@@ -274,7 +274,7 @@ static void wrong_document(void **state)
 	check_ok(km_trust_take_timestamp(client, t.timestamp.at, t.timestamp.n, TOY_NOW, NULL));
 	for (size_t i = 0; i < KM_COUNT(takes); i++)
 		for (size_t j = 0; j < KM_COUNT(docs); j++) {
-			enum km_why why = KM_WHY_NONE;
+			enum km_trust_why why = KM_WHY_NONE;
 
 			if (j != right[i])
 				toy_refused(takes[i](client, docs[j]->at, docs[j]->n, TOY_NOW, &why), &why, KM_WHY_WRONG_TYPE);
@@ -343,7 +343,7 @@ static void builder_without_reviewer(void **state)
 	check_ok(km_envelope_parse(KM_DOC_RELEASE, t.release.at, t.release.n, &envelope, NULL));
 	for (size_t i = 0; i < KM_COUNT(alone); i++) {
 		km_envelope *half = km_envelope_create(KM_DOC_RELEASE, envelope->body, envelope->size);
-		enum km_why why = KM_WHY_NONE;
+		enum km_trust_why why = KM_WHY_NONE;
 		struct toy_doc doc = toy_sign(half, 1, &alone[i]);
 
 		toy_refused(km_trust_allows(client, doc.at, doc.n, &host, "klp", KM_FRESH, TOY_NOW, NULL, &why), &why, KM_WHY_SIGNATURES);
@@ -375,7 +375,7 @@ static void fast_forward(void **state)
 	km_trust_client *client = toy_client(&t);
 	struct toy_doc i9 = toy_index(&t, KM_VERSION_MAX - 1, "stable", &entry), r9 = toy_rollout(&t, KM_VERSION_MAX - 1, NULL, NULL);
 	struct toy_doc ts9 = toy_timestamp(&t, KM_VERSION_MAX - 1, TOY_NOW, &i9, KM_VERSION_MAX - 1, &r9, KM_VERSION_MAX - 1), root2;
-	enum km_why why = KM_WHY_NONE;
+	enum km_trust_why why = KM_WHY_NONE;
 
 	(void)state;
 	check_ok(km_trust_take_timestamp(client, ts9.at, ts9.n, TOY_NOW, NULL));
@@ -424,7 +424,7 @@ static void fast_forward_of_the_root(void **state)
 {
 	km_trust_client *client = toy_fresh(&t);
 	struct toy_doc far = toy_root(&t, 3, 2, t.keys[KM_ROLE_ROOT]);
-	enum km_why why = KM_WHY_NONE;
+	enum km_trust_why why = KM_WHY_NONE;
 
 	(void)state;
 	toy_refused(km_trust_take_root(client, far.at, far.n, &why), &why, KM_WHY_GAP);
@@ -440,7 +440,7 @@ static void endless_data(void **state)
 	struct km_trust_host host = toy_host();
 	const take_fn takes[] = {km_trust_take_timestamp, km_trust_take_index, km_trust_take_rollout};
 	const enum km_doc docs[] = {KM_DOC_TIMESTAMP, KM_DOC_INDEX, KM_DOC_ROLLOUT};
-	enum km_why why = KM_WHY_NONE;
+	enum km_trust_why why = KM_WHY_NONE;
 
 	(void)state;
 	for (size_t i = 0; i < KM_COUNT(takes); i++) {
@@ -463,7 +463,7 @@ static void an_endless_payload(void **state)
 	struct km_trust_host host = toy_host();
 	struct km_payload payload;
 	km_payload_sum *sum;
-	enum km_why why = KM_WHY_NONE;
+	enum km_trust_why why = KM_WHY_NONE;
 
 	(void)state;
 	check_ok(km_trust_allows(client, t.release.at, t.release.n, &host, "klp", KM_FRESH, TOY_NOW, &payload, NULL));
@@ -481,7 +481,7 @@ static void key_compromise_below_the_threshold(void **state)
 	km_trust_client *client = toy_fresh(&t);
 	km_private_key *thief = t.keys[KM_ROLE_ROOT][0], *twice[] = {thief, thief}, *with_own[] = {thief, t.keys[KM_ROLE_BUILDER][0]};
 	struct toy_doc doc;
-	enum km_why why = KM_WHY_NONE;
+	enum km_trust_why why = KM_WHY_NONE;
 
 	(void)with_own;
 	(void)state;
@@ -506,7 +506,7 @@ static void rotation_by_the_old_keys_alone(void **state)
 	km_private_key *new[2], *old[] = {t.keys[KM_ROLE_ROOT][0], t.keys[KM_ROLE_ROOT][1]};
 	km_private_key *both[] = {old[0], old[1], NULL, NULL};
 	struct toy_doc doc;
-	enum km_why why = KM_WHY_NONE;
+	enum km_trust_why why = KM_WHY_NONE;
 
 	(void)state;
 	for (size_t i = 0, r = 0; i < 2; i++) {
@@ -536,7 +536,7 @@ static void a_withdrawn_key(void **state)
 {
 	km_trust_client *client = toy_client(&t);
 	struct toy_doc root2;
-	enum km_why why = KM_WHY_NONE;
+	enum km_trust_why why = KM_WHY_NONE;
 
 	(void)state;
 	for (size_t i = 0; i < t.root.n_keys; i++)
@@ -553,7 +553,7 @@ static void a_false_first_root(void **state)
 {
 	static const char other[] = "0000000000000000000000000000000000000000000000000000000000000000";
 	km_trust_client *client = NULL;
-	enum km_why why = KM_WHY_NONE;
+	enum km_trust_why why = KM_WHY_NONE;
 	struct toy_doc one = toy_root(&t, 1, 1, t.keys[KM_ROLE_ROOT]);
 
 	(void)state;
@@ -581,7 +581,7 @@ static void replay_to_another_kernel(void **state)
 	(void)state;
 	for (size_t i = 0; i < KM_COUNT(cases); i++) {
 		struct km_trust_host host = toy_host();
-		enum km_why why = KM_WHY_NONE;
+		enum km_trust_why why = KM_WHY_NONE;
 
 		host.arch = cases[i].arch ? cases[i].arch : host.arch;
 		host.release = cases[i].release ? cases[i].release : host.release;
@@ -601,7 +601,7 @@ static void replay_to_another_host(void **state)
 	struct km_index_entry index = toy_entry(&t);
 	struct km_trust_host canary = toy_host(), other = toy_host();
 	km_trust_client *client = toy_client(&t);
-	enum km_why why = KM_WHY_NONE;
+	enum km_trust_why why = KM_WHY_NONE;
 
 	(void)state;
 	memcpy(entry.id, t.release.id, sizeof(entry.id));
@@ -619,7 +619,7 @@ static void withdrawn(void **state)
 {
 	km_trust_client *client = toy_client(&t);
 	struct km_index_entry entry = toy_entry(&t);
-	enum km_why why = KM_WHY_NONE;
+	enum km_trust_why why = KM_WHY_NONE;
 
 	(void)state;
 	entry.withdrawn = "it crashed";
@@ -635,7 +635,7 @@ static void halted(void **state)
 	km_trust_client *client = toy_client(&t);
 	struct km_index_entry index = toy_entry(&t);
 	struct km_rollout_entry entry = {.all = true, .halt = "too many crashes"};
-	enum km_why why = KM_WHY_NONE;
+	enum km_trust_why why = KM_WHY_NONE;
 
 	(void)state;
 	memcpy(entry.id, t.release.id, sizeof(entry.id));
@@ -686,7 +686,7 @@ static void another_payload(void **state)
 	char *dir = check_dir(), *path = km_path(dir, "payload");
 	struct km_payload payload = {.flavour = "klp", .size = sizeof(t.payload)};
 	uint8_t sum[KM_SHA256_LEN], *bytes = NULL;
-	enum km_why why = KM_WHY_NONE;
+	enum km_trust_why why = KM_WHY_NONE;
 
 	(void)state;
 	km_sha256_of(t.payload, sizeof(t.payload), sum);
@@ -831,7 +831,7 @@ static void a_rollout_cannot_add(void **state)
 {
 	struct km_rollout_entry all = {.all = true};
 	km_trust_client *client = toy_client(&t);
-	enum km_why why = KM_WHY_NONE;
+	enum km_trust_why why = KM_WHY_NONE;
 
 	(void)state;
 	memcpy(all.id, t.release.id, sizeof(all.id));

@@ -176,18 +176,18 @@ void toy_publish(struct toy *t, km_trust_client *client, int64_t version, const 
 	toy_free(&ts);
 }
 
-km_error *toy_allows(struct toy *t, km_trust_client *client, enum km_why *why)
+km_error *toy_allows(struct toy *t, km_trust_client *client, enum km_trust_why *why)
 {
 	struct km_trust_host host = toy_host();
 
 	return km_trust_allows(client, t->release.at, t->release.n, &host, "klp", KM_FRESH, TOY_NOW, NULL, why);
 }
 
-void toy_refused(km_error *err, const enum km_why *why, enum km_why want)
+void toy_refused(km_error *err, const enum km_trust_why *why, enum km_trust_why want)
 {
 	if (!err)
-		fail_msg("no error; expected the reason %s", km_why_name(want));
+		fail_msg("no error; expected the reason %s", km_trust_why_name(want));
 	if (*why != want)
-		fail_msg("expected the reason %s, got %s: %s", km_why_name(want), km_why_name(*why), err->message);
+		fail_msg("expected the reason %s, got %s: %s", km_trust_why_name(want), km_trust_why_name(*why), err->message);
 	km_error_free(err);
 }

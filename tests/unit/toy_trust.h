@@ -52,8 +52,8 @@ struct km_trust_host toy_host(void);
 km_trust_client *toy_fresh(struct toy *t);
 km_trust_client *toy_client(struct toy *t);
 /* km_trust_allows() for the toy's release, host and now. */
-km_error *toy_allows(struct toy *t, km_trust_client *client, enum km_why *why);
+km_error *toy_allows(struct toy *t, km_trust_client *client, enum km_trust_why *why);
 /* Fails unless err is there and *why is the reason; frees it. */
-void toy_refused(km_error *err, const enum km_why *why, enum km_why want);
+void toy_refused(km_error *err, const enum km_trust_why *why, enum km_trust_why want);
 
 #endif
