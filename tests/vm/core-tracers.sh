@@ -52,9 +52,8 @@ status=$?
 check $status 'a kprobe and a kretprobe on a patched function'
 echo 1 >$T/events/kprobes/kp/enable
 in_each_state kprobe 'probed kp'
-echo 1 >$T/events/kprobes/kr/enable
-in_each_state 'kprobe and kretprobe' 'probed kp && probed kr'
 echo 0 >$T/events/kprobes/kp/enable
+echo 1 >$T/events/kprobes/kr/enable
 in_each_state kretprobe 'probed kr'
 
 # ---- all at once ----
