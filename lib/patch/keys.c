@@ -55,11 +55,11 @@ static const struct km_rel *rel_in(const struct km_sec *sec, uint64_t offset)
 static const char *user_of(const km_elf *carry, const struct km_sec *table, uint64_t entry)
 {
 	const struct km_rel *rel = rel_in(table, entry);
-	const struct km_sym *s = rel && rel->sym->sec
-					 ? km_elf_sym_at(carry, rel->sym->sec, rel->sym->value + (uint64_t)rel->addend)
-					 : NULL;
+	const char *name = rel && rel->sym->sec
+				   ? km_link_user(carry, rel->sym->sec, rel->sym->value + (uint64_t)rel->addend)
+				   : NULL;
 
-	return s ? s->name : "the patch";
+	return name ? name : "the patch";
 }
 
 static bool core_hands_over(const struct key_table *t)

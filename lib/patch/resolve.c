@@ -7,6 +7,20 @@
 #include "link.h"
 #include "match.h"
 
+const char *km_link_user(const km_elf *carry, const struct km_sec *sec, uint64_t offset)
+{
+	const struct km_sym *found = km_elf_sym_at(carry, sec, offset);
+
+	/* The alias that the glue uses lies over the function itself. */
+	for (size_t i = 1; found && km_starts(found->name, KM_TEMP_FUNC) && i < carry->syms.n; i++) {
+		const struct km_sym *s = carry->syms.at[i];
+
+		if (s->sec == found->sec && s->value == found->value && s->type == STT_FUNC && !km_starts(s->name, KM_TEMP_FUNC))
+			found = s;
+	}
+	return found ? found->name : NULL;
+}
+
 /* What refers to an undefined symbol of that name first; NULL for nobody. */
 static const char *user_of(const km_elf *carry, const char *name)
 {
@@ -14,13 +28,14 @@ static const char *user_of(const km_elf *carry, const char *name)
 		const struct km_sec *sec = carry->secs.at[i];
 
 		for (size_t j = 0; km_sec_is_alloc(sec) && j < sec->rels.n; j++) {
-			const struct km_sym *s = sec->rels.at[j].sym, *user;
+			const struct km_sym *s = sec->rels.at[j].sym;
+			const char *user;
 
 			if (s->sec || strcmp(s->name, name))
 				continue;
-			user = km_elf_sym_at(carry, sec, sec->rels.at[j].offset);
+			user = km_link_user(carry, sec, sec->rels.at[j].offset);
 			if (user)
-				return user->name;
+				return user;
 		}
 	}
 	return NULL;

@@ -5,6 +5,7 @@
 # "@begin CASE", then "@ok CASE" or "@fail CASE WHY". The log gets a mark at each begin.
 
 KLP=/sys/kernel/livepatch
+[ ! -e /root/kmend.ko ] || { insmod /root/kmend.ko && KLP=/sys/kernel/kmend; } || exit
 LIMIT=60 # seconds a transition may take
 
 # Waits until the command is true; false at the limit.
@@ -27,6 +28,7 @@ gone() {
 
 # Tasks that hold a transition up, with their stacks.
 blockers() {
+	cat "$KLP"/*/blockers 2>/dev/null
 	for state in /proc/[0-9]*/task/*/patch_state; do
 		[ "$(cat "$state" 2>/dev/null)" = "$1" ] || continue
 		task=${state%/patch_state}

@@ -12,6 +12,7 @@ A case is a folder with fix.patch (more *.patch files are given too, in the orde
   modules        inserted in the guest first           modules_later  inserted while the patch is applied
   allow_log      pieces of log lines that are no finding
   twice          built again in another directory, with the same bytes
+  core           an object: what of this is different for the flavour core (--flavour core)
 A built one has before.sh and after.sh: shell for the guest, true while the patch is not applied, and while it is.
 """
 import argparse
@@ -34,6 +35,7 @@ def parse_arguments():
     parser.add_argument("--build-dir", default="build", help="Meson build directory with the programs")
     parser.add_argument("--kernel", default=harness.DEFAULT_KERNEL, metavar="RELEASE")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these cases")
+    parser.add_argument("--flavour", choices=("klp", "core"), default="klp", help="what the modules are for")
     parser.add_argument("--jobs", type=int, default=2, help="builds at once")
     parser.add_argument("--no-vm", action="store_true", help="build only")
     parser.add_argument("--keep", metavar="DIR", help="leave modules, reports and logs in DIR")
@@ -41,9 +43,11 @@ def parse_arguments():
 
 
 class Case:
-    def __init__(self, path):
+    def __init__(self, path, flavour):
         self.path, self.name = path, path.name
         self.spec = json.loads((path / "case.json").read_text())
+        if flavour == "core":
+            self.spec.update(self.spec.get("core", {}))
         self.complaints = []
         self.build = None
 
@@ -65,8 +69,8 @@ class Case:
         self.complaints.append(text)
 
 
-def load_cases(only):
-    cases = [Case(path.parent) for path in sorted(HERE.glob("*/case.json"))]
+def load_cases(only, flavour):
+    cases = [Case(path.parent, flavour) for path in sorted(HERE.glob("*/case.json"))]
     unknown = set(only or []) - {c.name for c in cases}
     if unknown:
         raise harness.Failure(f"there is no case {' '.join(sorted(unknown))}")
@@ -97,7 +101,7 @@ class Builder:
         self.places = Places(args)
 
     def build(self, case, out):
-        options = [self.places.fill(case, o) for o in case.options]
+        options = [self.places.fill(case, o) for o in case.options] + ["--flavour", self.args.flavour]
         own = case.spec.get("own_kernel") or "--kernel" in options
         return harness.build(self.program, case.patch_files(), out, options=options, name=case.module_name,
                              kernel=None if own else self.args.kernel, jobs=1 if self.args.jobs > 1 else None)
@@ -191,6 +195,11 @@ class Guest:
         self.dir.mkdir()
         self.lab = harness.program(args.build_dir, "kmend-lab")
 
+    def core(self):
+        """kmend.ko; it has been built for the patches already."""
+        done = harness.run([harness.program(self.args.build_dir, "kmend-build"), "core", "-q", "--json", self.args.kernel])
+        return json.loads(done.out)["module"]
+
     def stage(self, cases):
         """The directory /cases of the guest."""
         for case in cases:
@@ -207,6 +216,8 @@ class Guest:
         argv = [self.lab, "run", "--kernel", self.args.kernel, "--json", str(self.dir / "report.json"),
                 "--keep-log", str(self.dir / "log"), "--timeout", str(120 + 60 * len(cases)),
                 "--carry", f"{self.dir / 'cases'}:/cases"]
+        if self.args.flavour == "core":
+            argv += ["--carry", self.core()]
         allowed = [text for case in cases for text in case.allow_log]
         argv += [word for text in allowed for word in ("--allow-log", text)] or ["--panic-on-warn"]
         argv += [word for module in sorted({m for c in cases for m in c.modules}) for word in ("--module", module)]
@@ -289,7 +300,7 @@ def report(cases):
 
 def main():
     args = parse_arguments()
-    cases = load_cases(args.only)
+    cases = load_cases(args.only, args.flavour)
     print(f"1..{len(cases)}", flush=True)
     work = Path(args.keep or tempfile.mkdtemp(prefix="kmend-cases-"))
     work.mkdir(parents=True, exist_ok=True)

@@ -364,12 +364,15 @@ static void instructions_that_the_loader_rewrites_come_too_early_for_the_core(vo
 	struct km_sec *table = km_elf_add_sec(carry, ".return_sites", SHT_PROGBITS, SHF_ALLOC, 4);
 	static const uint8_t entry[4];
 
+	toy_func(carry, text, "f", STB_LOCAL, 0, 16, 0x90);
 	toy_call(text, 0, toy_undef(carry, "secret"));
 	km_sec_append(carry, table, entry, sizeof(entry));
 	km_sec_add_rel(table, 0, R_X86_64_PC32, km_elf_secsym(carry, text), 0);
 	resolve(s);
 	assert_int_equal(s->result.judgements.n, 0);
 	s->link.flavour = KM_FLAVOUR_CORE;
+	km_elf_add_sym(carry, KM_TEMP_FUNC "0", STB_GLOBAL, STT_FUNC, text, 0, 16);
+	assert_string_equal(km_link_user(carry, text, 1), "f");
 	km_resolve_keys(&s->link, &s->u);
 	assert_non_null(judged(s, "late-relocation"));
 	assert_non_null(strstr(judged(s, "late-relocation")->reason, "secret, which is not exported"));

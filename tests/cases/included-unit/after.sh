@@ -1,2 +1,2 @@
 #!/bin/sh
-[ "$(ls -d /sys/kernel/livepatch/*/vmlinux/load_elf_binary,* | wc -l)" = 2 ] && /bin/true
+[ "$(ls -d /sys/kernel/*/*/vmlinux/load_elf_binary,* | wc -l)" = 2 ] && /bin/true

@@ -1,2 +1,2 @@
 #!/bin/sh
-! ls -d /sys/kernel/livepatch/*/vmlinux/load_elf_binary,* 2>/dev/null
+! ls -d /sys/kernel/*/*/vmlinux/load_elf_binary,* 2>/dev/null
