@@ -429,10 +429,9 @@ static void unredirect(struct km_object *obj)
 			continue;
 		list_del_init(&func->version);
 		func->site = NULL;
+		set_sides(site); /* to the original when this was the last version: should the handler not get off, it does no harm */
 		if (list_empty(&site->versions))
 			leave_transition(site, &gone);
-		else
-			set_sides(site);
 	}
 	remove_sites(&gone);
 }

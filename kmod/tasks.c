@@ -24,13 +24,17 @@
 #include "internal.h"
 #include "tasks.h"
 
-enum work { WORK_IDLE, WORK_QUEUED };
+/* A task work lives by itself: a task may be held up in another work for ever while it has ours in its hands. */
+struct km_border_work {
+	struct callback_head head;
+	struct km_tasks_entry *entry; /* NULL: nobody cares any more; under km_tasks_lock */
+};
 
 struct km_tasks __rcu *km_tasks;
 static DEFINE_RAW_SPINLOCK(km_tasks_lock);
 static void (*all_done)(void);
 static struct irq_work done_work;
-static atomic_t works = ATOMIC_INIT(0); /* task works that are queued or running */
+static atomic_t works = ATOMIC_INIT(0); /* task works that are queued or running; kmend.ko cannot go before them */
 static DECLARE_WAIT_QUEUE_HEAD(works_gone);
 static struct tracepoint *tp_sched_switch;
 static bool watching;
@@ -129,6 +133,8 @@ static bool fill_and_publish(struct km_tasks *t, size_t room)
 	size_t n = num_possible_cpus();
 	int cpu;
 
+	/* Before the lock: who is to be listed has its start time already while it waits for it, and is a newborn. */
+	t->since = ktime_get_ns();
 	read_lock(km_kernel.tasklist_lock);
 	for_each_process_thread(process, task)
 		n++;
@@ -147,7 +153,6 @@ static bool fill_and_publish(struct km_tasks *t, size_t room)
 		if (task)
 			table_add(t, task, idle_is_fresh(cpu) ? t->target : prev ? km_tasks_side(prev, task) : t->before);
 	}
-	t->since = ktime_get_ns();
 	raw_spin_lock_irqsave(&km_tasks_lock, flags);
 	table_publish(t);
 	raw_spin_unlock_irqrestore(&km_tasks_lock, flags);
@@ -209,7 +214,7 @@ size_t km_tasks_left(bool target)
 /* ---- one task switches -------------------------------------------------------------------------------------------------------------- */
 static bool is_pending(const struct km_tasks *t, const struct km_tasks_entry *e)
 {
-	return READ_ONCE(e->uses_new) != t->target;
+	return READ_ONCE(e->uses_new) != t->target && !READ_ONCE(e->gone);
 }
 
 /*
@@ -229,6 +234,20 @@ static void switch_entry(struct km_tasks *t, struct km_tasks_entry *e)
 	raw_spin_unlock_irqrestore(&km_tasks_lock, flags);
 }
 
+/* In its last switch it is still inside do_exit(): it keeps its side, and is not waited for. */
+static void leave_entry(struct km_tasks *t, struct km_tasks_entry *e)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&km_tasks_lock, flags);
+	if (rcu_access_pointer(km_tasks) == t && !t->frozen && is_pending(t, e)) {
+		WRITE_ONCE(e->gone, true);
+		if (!--t->pending)
+			irq_work_queue(&done_work);
+	}
+	raw_spin_unlock_irqrestore(&km_tasks_lock, flags);
+}
+
 #ifndef PF_USER_WORKER
 #define PF_USER_WORKER 0 /* since 6.4; vhost's threads were kthreads before */
 #endif
@@ -238,6 +257,12 @@ static void switch_entry(struct km_tasks *t, struct km_tasks_entry *e)
 static bool has_no_border(const struct task_struct *task)
 {
 	return task->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER | PF_EXITING);
+}
+
+/* Stopped by a signal or a tracer: it may be so for days, and no nudge wakes it. */
+static bool is_held(const struct task_struct *task)
+{
+	return task_is_stopped_or_traced(task);
 }
 
 static bool may_switch_in_kernel(const struct km_tasks *t, const struct task_struct *task)
@@ -301,8 +326,8 @@ static void probe_sched_switch(void *data, bool preempt, struct task_struct *pre
 	e = km_tasks_find(t, prev);
 	if (!e || !is_pending(t, e))
 		return;
-	if (prev_state == TASK_DEAD) /* it never runs again */
-		switch_entry(t, e);
+	if (prev_state == TASK_DEAD)
+		leave_entry(t, e);
 	else
 		try_current(t, false);
 }
@@ -312,32 +337,44 @@ static void probe_sched_switch(void *data, bool preempt, struct task_struct *pre
  * Mostly run on the way to user space, with nothing else on the stack; but io_uring runs task work inside a system call too, and an
  * exiting task runs it in do_exit(): so the stack is looked at here as well.
  */
-static void at_border(struct callback_head *work)
+static void at_border(struct callback_head *head)
 {
-	struct km_tasks_entry *e = container_of(work, struct km_tasks_entry, work);
+	struct km_border_work *work = container_of(head, struct km_border_work, head);
 	struct km_tasks *t;
 
 	preempt_disable();
+	raw_spin_lock_irq(&km_tasks_lock);
+	if (work->entry)
+		work->entry->work = NULL;
+	raw_spin_unlock_irq(&km_tasks_lock);
 	t = rcu_dereference_sched(km_tasks);
 	if (t && t->mode)
 		try_current(t, true);
 	preempt_enable();
-	smp_store_release(&e->work_state, WORK_IDLE); /* pairs with smp_load_acquire() in work_add(): it may be queued again */
+	kfree_rcu(work, head); /* work_cancel() may be comparing with its address */
 	if (atomic_dec_and_test(&works))
 		wake_up(&works_gone);
 }
 
+/* Without memory the next pass tries again. */
 static void work_add(struct km_tasks_entry *e)
 {
-	if (has_no_border(e->task) || smp_load_acquire(&e->work_state) != WORK_IDLE)
+	struct km_border_work *work;
+
+	if (has_no_border(e->task) || READ_ONCE(e->work))
 		return;
-	e->work_state = WORK_QUEUED;
+	work = km_fails("work") ? NULL : kmalloc(sizeof(*work), GFP_KERNEL);
+	if (!work)
+		return;
+	work->entry = e;
+	WRITE_ONCE(e->work, work);
 	atomic_inc(&works);
-	init_task_work(&e->work, at_border);
-	if (!task_work_add(e->task, &e->work, TWA_RESUME))
+	init_task_work(&work->head, at_border);
+	if (!task_work_add(e->task, &work->head, TWA_RESUME))
 		return;
-	e->work_state = WORK_IDLE; /* it is past its last work: it dies, which sched_switch tells */
+	e->work = NULL; /* it is past its last work: it dies, which sched_switch tells */
 	atomic_dec(&works);
+	kfree(work);
 }
 
 static bool same_work(struct callback_head *work, void *data)
@@ -345,18 +382,23 @@ static bool same_work(struct callback_head *work, void *data)
 	return work == data;
 }
 
-static void works_cancel(struct km_tasks *t)
+/* Takes the work out of the task's list, or, when the task has it in its hands already, leaves it to itself. */
+static void work_cancel(struct km_tasks_entry *e)
 {
-	for (size_t i = 0; i < t->n; i++) {
-		struct km_tasks_entry *e = &t->entries[i];
+	struct km_border_work *work;
 
-		if (smp_load_acquire(&e->work_state) != WORK_QUEUED)
-			continue;
-		if (!km_kernel.task_work_cancel_match(e->task, same_work, &e->work))
-			continue; /* about to run, or running: works_gone tells */
-		e->work_state = WORK_IDLE;
+	rcu_read_lock(); /* until it is looked for, its address is no other work's */
+	raw_spin_lock_irq(&km_tasks_lock);
+	work = e->work;
+	if (work)
+		work->entry = NULL;
+	e->work = NULL;
+	raw_spin_unlock_irq(&km_tasks_lock);
+	if (work && km_kernel.task_work_cancel_match(e->task, same_work, &work->head)) {
+		kfree(work);
 		atomic_dec(&works);
 	}
+	rcu_read_unlock();
 }
 
 /* ---- all tasks ---------------------------------------------------------------------------------------------------------------------- */
@@ -371,7 +413,7 @@ static void pass_over(struct km_tasks *t, struct km_tasks_entry *e)
 
 	if (idle_may_switch(t, e))
 		switch_entry(t, e);
-	else if (t->mode->sleepers || has_no_border(e->task))
+	else if (t->mode->sleepers || has_no_border(e->task) || is_held(e->task))
 		km_kernel.task_call_func(e->task, look_at, &look);
 	if (is_pending(t, e) && watching)
 		work_add(e);
@@ -451,8 +493,8 @@ void km_tasks_unwatch(void)
 		watching = false;
 	}
 	for (t = rcu_dereference_protected(km_tasks, true); t; t = t->prev)
-		works_cancel(t);
-	wait_event(works_gone, !atomic_read(&works));
+		for (size_t i = 0; i < t->n; i++)
+			work_cancel(&t->entries[i]);
 }
 
 static void table_free(struct km_tasks *t)
@@ -605,4 +647,5 @@ void km_tasks_exit(void)
 {
 	cpuhp_remove_state_nocalls(hotplug_state);
 	irq_work_sync(&done_work);
+	wait_event(works_gone, !atomic_read(&works));
 }

@@ -15,9 +15,9 @@ struct km_mode;
 struct km_tasks_entry {
 	struct task_struct *task; /* referenced */
 	unsigned long blocked_at; /* what held it last; 0: unknown */
-	struct callback_head work;
-	u8 work_state;
-	u8 uses_new; /* written under km_tasks_lock */
+	struct km_border_work *work; /* queued for it, or NULL; under km_tasks_lock */
+	u8 uses_new;		  /* written under km_tasks_lock */
+	u8 gone;		  /* it never runs again: not waited for, whatever side it was on; likewise */
 };
 
 struct km_tasks_slot {
@@ -27,7 +27,7 @@ struct km_tasks_slot {
 
 struct km_tasks {
 	struct km_tasks *prev; /* an older table of the same transition */
-	u64 since;	       /* ktime_get_ns() when it was made */
+	u64 since;	       /* ktime_get_ns() right before it was made */
 	bool newborn;	       /* side of tasks that are not in it */
 	bool before;	       /* side of those that had left the list of tasks already; only where prev is NULL */
 	bool target;

@@ -35,6 +35,7 @@ static DECLARE_DELAYED_WORK(retry_work, run_retry);
 #define RETRY_INTERVAL (10 * HZ) /* for sites that could not have a direct call */
 #define TICK_FIRST msecs_to_jiffies(10)
 #define TICK_LAST HZ
+#define STOP_ATTEMPTS_MAX 100u /* km_mutex is held meanwhile */
 
 unsigned int km_stop_attempts = 10;
 module_param_named(stop_attempts, km_stop_attempts, uint, 0644);
@@ -172,11 +173,21 @@ static void complete_transition(void)
 	queue_work(wq, &settle_work);
 }
 
-/* What a task that was released before the table was made could do wrong takes two functions: the old one that it is in, and another that it
- * calls. */
-static bool released_could_mix(void)
+/* What a task that was released before the table was made could do wrong takes two functions, the old one that it is in and another that it
+ * calls; or one that lies in a module, which may be freed next. */
+static bool released_could_err(void)
 {
-	return !list_empty(&km_transition.sites) && !list_is_singular(&km_transition.sites);
+	const struct km_site *site;
+	unsigned int sites = 0;
+	bool in_module = false;
+
+	mutex_lock(&km_mutex);
+	list_for_each_entry(site, &km_transition.sites, transition) {
+		sites++;
+		in_module |= (reached ? site->from : site->to) != 0;
+	}
+	mutex_unlock(&km_mutex);
+	return sites > 1 || in_module;
 }
 
 static void collapse_sites(void)
@@ -196,7 +207,7 @@ static void run_settle(struct work_struct *work)
 	struct km_transition *t = &km_transition;
 
 	km_tasks_unwatch();
-	if (released_could_mix())
+	if (released_could_err())
 		synchronize_rcu_tasks();
 	mutex_lock(&km_mutex);
 	collapse_sites(); /* everybody reads the one that stays: all tasks have switched */
@@ -246,8 +257,10 @@ static void run_tick(struct work_struct *work)
 	unsigned long delay = 0;
 
 	mutex_lock(&km_mutex);
-	if (is_running())
+	if (is_running()) {
+		km_tasks_watch(); /* it may have lacked memory before */
 		pass();
+	}
 	if (is_running() && t->mode->tick)
 		delay = t->mode->tick(t);
 	if (is_running())
@@ -271,7 +284,7 @@ static int go_towards(bool target)
 	if (!is_running())
 		return 0;
 	err = km_tasks_watch();
-	if (err) /* the ticks alone still lead to the end */
+	if (err) /* the ticks try it again */
 		pr_warn("'%s': cannot watch sched_switch: error %d\n", patch_name(), err);
 	pass();
 	tick_count = 0;
@@ -331,7 +344,7 @@ static int stop_all(void)
 	int inside = -EBUSY;
 
 	t->target = true;
-	for (unsigned int i = 0; i < km_stop_attempts; i++) {
+	for (unsigned int i = 0; i < min(km_stop_attempts, STOP_ATTEMPTS_MAX); i++) {
 		if (i)
 			msleep(10 << min(i, 4u));
 		inside = km_transition_stop_attempt();
@@ -384,7 +397,7 @@ int km_transition_start(struct km_patch *patch, bool enabling, enum kmend_mode m
 	t->forced = false;
 	t->mode = km_modes[mode == KMEND_MODE_DEFAULT ? km_default_mode : mode];
 	t->began = ktime_get();
-	t->deadline_ms = t->mode->id == KMEND_MODE_DEADLINE ? (deadline_ms ?: km_default_deadline_ms) : 0;
+	t->deadline_ms = t->mode->id == KMEND_MODE_DEADLINE ? (deadline_ms ?: km_default_deadline_ms ?: 1) : 0;
 	t->stop_ns = 0;
 	t->attempts = 0;
 	t->nudges = 0;
@@ -492,6 +505,10 @@ int km_transition_init(void)
 {
 	int err;
 
+	if (!IS_ENABLED(CONFIG_TASKS_RCU)) {
+		pr_err("this kernel has no RCU-tasks (CONFIG_PREEMPTION): nobody can tell when the last task has left a patch\n");
+		return -EOPNOTSUPP;
+	}
 	wq = alloc_ordered_workqueue("kmend", 0);
 	if (!wq)
 		return -ENOMEM;
