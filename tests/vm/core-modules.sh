@@ -118,6 +118,14 @@ is 'with the module there' value "'one=101 twins=21,22 hidden=5'"
 remove kmt_b
 take_out kmt_a
 
+# ---- a module goes before the patch that leaves has settled ----
+enable kmt_b what=vl
+for n in 1 2 3; do
+	enable kmt_a what=o replace=1 && remove kmt_b && insert kmt_b what=vl replace=1 && rmmod kmt_target && insert kmt_target && remove kmt_a
+done
+is 'a module goes with the leaving patch' value "'one=1 twins=21,22 hidden=5'"
+take_out kmt_b
+
 # ---- the example: a driver, a counter for each device ----
 mark
 enable kmend_dummy_frames
