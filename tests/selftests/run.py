@@ -213,7 +213,7 @@ def table(found):
     cells = {}
     for release, column in heads:
         for script, name, passed, _ in found[release][column]:
-            cells.setdefault((script, name), {})[release, column] = "passes" if passed else "**fails**"
+            cells.setdefault((script, name), {})[release, column] = "ok" if passed else "**fails**"
     lines = ["| script | scenario | " + " | ".join(f"{release.split('-')[0]} {column}" for release, column in heads) + " |",
              "|---" * (len(heads) + 2) + "|"]
     for (script, name), row in cells.items():
