@@ -52,20 +52,18 @@ void trust_words(const char *text, km_strv *ret)
 	}
 }
 
-static km_error *one_number(const char *option, char *word, unsigned ret[])
+static km_error *one_number(const char *option, const char *word, unsigned ret[])
 {
-	char *value = strchr(word, '='), *end = NULL;
+	size_t n = strcspn(word, "=");
+	KM_AUTOFREE char *name = km_strndup(word, n);
+	char *end = NULL;
 	enum km_role role;
-	long n = 0;
+	long number = word[n] ? strtol(word + n + 1, &end, 10) : 0;
 
-	if (value) {
-		*value = '\0';
-		n = strtol(value + 1, &end, 10);
-	}
-	if (!value || !value[1] || *end || n < 1 || n > KM_TRUST_SIGNATURES / 2 || !km_role_of(word, &role))
+	if (!end || *end || number < 1 || number > KM_TRUST_SIGNATURES / 2 || !km_role_of(name, &role))
 		return km_error_hint(km_error_new(KM_USAGE, "%s: '%s' is no ROLE=NUMBER", option, word),
 				     "for example root=3,builder=2; the roles are root, builder, reviewer, index, rollout, timestamp");
-	ret[role] = (unsigned)n;
+	ret[role] = (unsigned)number;
 	return NULL;
 }
 

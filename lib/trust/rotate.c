@@ -34,7 +34,6 @@ km_error *km_root_next(const struct km_root *old, const struct km_root_change *c
 
 	root.keys = keys;
 	memcpy(keys, old->keys, old->n_keys * sizeof(*keys));
-	root.version = old->version + 1;
 	root.issued = now;
 	root.expires = now + lifetime;
 	for (size_t i = 0; i < change->n_remove; i++)
@@ -44,5 +43,6 @@ km_error *km_root_next(const struct km_root *old, const struct km_root_change *c
 	for (unsigned i = 0; i < KM_ROLES; i++)
 		if (change->threshold[i])
 			root.threshold[i] = change->threshold[i];
+	root.version++;
 	return km_root_make(&root, ret);
 }
