@@ -25,7 +25,7 @@ fails() { # STEP DESCRIPTION COMMAND...
 	check $? "$what: $step"
 }
 
-for step in create ask symbols relocs site table hook sysfs prepare pre_patch start tasks ranges; do
+for step in create ask symbols relocs site table hook jump sysfs prepare pre_patch start tasks ranges; do
 	fails $step 'enabling fails' insert kmt_a what=voth
 done
 fails pre_patch:2 'enabling fails' insert kmt_a what=voth
