@@ -75,12 +75,7 @@ release() {
 	wait "$holder"
 }
 
-calls_of() { # klp|core
-	name_it "$1"
-	insmod "$patch.ko" || die "$patch"
-	settle
-	count "$1" steady
-	remove
+calls_in_transition() { # klp|core
 	hold
 	insmod "$patch.ko" || die "$patch"
 	sleep 0.5
@@ -93,6 +88,18 @@ calls_of() { # klp|core
 	release
 	settle
 	remove
+}
+
+calls_of() { # klp|core
+	name_it "$1"
+	insmod "$patch.ko" || die "$patch"
+	settle
+	count "$1" steady
+	remove
+	# What a call costs depends a little on where the task lies in memory: each round has other tasks.
+	for round in 1 2 3; do
+		(calls_in_transition "$1") || exit 1
+	done
 }
 
 calls() {
@@ -153,7 +160,7 @@ blocked() {
 transition() { # klp|core MODE PARAMS: one there and back; CASE, TASKS and ROUND are set
 	name_it "$1"
 	about="flavour=$1 mode=$2 case=$CASE tasks=$TASKS round=$ROUND"
-	there=$(kmend-bench load "$dir" "$patch.ko" "$3")
+	there=$(kmend-bench load "$dir" "$patch.ko" "$3") || die "$about"
 	own=
 	if [ -e "$dir" ]; then
 		settle
@@ -161,7 +168,8 @@ transition() { # klp|core MODE PARAMS: one there and back; CASE, TASKS and ROUND
 	fi
 	echo "row what=transition op=apply $about $there $own"
 	[ -e "$dir" ] || return
-	echo "row what=transition op=revert $about $(kmend-bench disable "$dir")"
+	back=$(kmend-bench disable "$dir") || die "$about, back"
+	echo "row what=transition op=revert $about $back"
 	remove
 }
 
@@ -186,10 +194,12 @@ transitions() {
 	for TASKS in $all_tasks; do
 		start sleepers "$TASKS"
 		sleepers=$busy
+		CASE=idle
 		for ROUND in $(seq "$rounds"); do
-			CASE=idle
 			round
-			CASE=nappers
+		done
+		CASE=nappers
+		for ROUND in $(seq "$rounds"); do
 			start nappers 8 30
 			round
 			kill "$busy"

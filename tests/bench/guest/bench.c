@@ -26,6 +26,7 @@
 #define THREADS_PER_PROCESS 50
 #define POLL_NS 100000 /* what a time is exact to when a transition goes on after the system call, or 1/POLL_PART of it */
 #define POLL_PART 200
+#define LIMIT_NS 120000000000ull
 #define NAP_FILE "/proc/kmend_bench"
 
 static void die(const char *what)
@@ -146,6 +147,10 @@ static void wait_and_tell(unsigned long long began, int fd)
 	while (seen == SEEN_RUNNING) {
 		unsigned long long pause = (now() - began) / POLL_PART;
 
+		if (now() - began > LIMIT_NS) {
+			errno = ETIME;
+			die("a transition");
+		}
 		pause_ns(pause > POLL_NS ? pause : POLL_NS);
 		seen = look(fd);
 	}
