@@ -162,6 +162,10 @@ SANITIZE = ["-Db_sanitize=address,undefined", "-Db_lundef=false"]
 
 SELFTESTS = ["python3", "tests/selftests/run.py", "--build-dir", "build"]
 
+# Those where the two flavours are made in different ways: late relocations and the loader's tables.
+CORE_CASES = ["header-macro", "included-unit", "jump-label-local", "module-later", "module-static-key", "percpu-existing",
+              "static-call", "tracepoint", "vmlinux-and-module"]
+
 GROUPS = [
     ("build", "gcc and clang build it without a warning", [
         lambda: meson_build("build"),
@@ -199,6 +203,8 @@ GROUPS = [
     ]),
     ("cases", "each capability and each refusal, on a real kernel", [
         lambda: run_tap(["python3", "tests/cases/run.py", "--build-dir", "build", *KERNEL]),
+        lambda: run_tap(["python3", "tests/cases/run.py", "--build-dir", "build", "--flavour", "core", *KERNEL,
+                         "--only", *CORE_CASES]),
     ]),
     ("builder", "same bytes, caches, kills, full disks; what it says, word for word", [
         lambda: run_tap(["python3", "tests/builder/reports.py", "--build-dir", "build", *KERNEL]),
