@@ -173,23 +173,6 @@ static void complete_transition(void)
 	queue_work(wq, &settle_work);
 }
 
-/* What a task that was released before the table was made could do wrong takes two functions, the old one that it is in and another that it
- * calls; or one that lies in a module, which may be freed next. */
-static bool released_could_err(void)
-{
-	const struct km_site *site;
-	unsigned int sites = 0;
-	bool in_module = false;
-
-	mutex_lock(&km_mutex);
-	list_for_each_entry(site, &km_transition.sites, transition) {
-		sites++;
-		in_module |= (reached ? site->from : site->to) != 0;
-	}
-	mutex_unlock(&km_mutex);
-	return sites > 1 || in_module;
-}
-
 static void collapse_sites(void)
 {
 	struct km_site *site;
@@ -207,8 +190,9 @@ static void run_settle(struct work_struct *work)
 	struct km_transition *t = &km_transition;
 
 	km_tasks_unwatch();
-	if (released_could_err())
-		synchronize_rcu_tasks();
+	/* Whoever was released before the table was made has died after this. And who holds grace periods up (a kthread that never sleeps) does
+	 * it here and not below, where ftrace waits with km_mutex held, which modules need to come and go. */
+	synchronize_rcu_tasks();
 	mutex_lock(&km_mutex);
 	collapse_sites(); /* everybody reads the one that stays: all tasks have switched */
 	km_tasks_end();
