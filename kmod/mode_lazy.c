@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * lazy: a user task switches on its way to user space and nowhere else, by itself; a kthread when it sleeps or leaves its CPU outside of
- * the functions. Nothing is stopped. Who sleeps in a system call all the time is woken after a while; the call is restarted unseen.
+ * the functions. Nothing is stopped. Who sleeps in a system call is woken at once; the call is restarted unseen.
  */
 #include "internal.h"
 
-#define FIRST_NUDGE_MS 250
+#define FIRST_NUDGE_MS 10
 #define NUDGE_EVERY_MS 5000
 
 static unsigned long lazy_tick(struct km_transition *t)
