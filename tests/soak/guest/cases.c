@@ -237,12 +237,8 @@ bool case_hotplug(void)
 			if (cpu_set_online(cpu, false))
 				ok = soak_fail("CPU %u cannot go", cpu);
 			soak_sleep_ms(20);
-			if (ok && round == 1) /* one that comes back on the other side */
-				ok = turn("kmend_oracle2", moves % 2 ? "1" : "0");
 			if (cpu_set_online(cpu, true))
 				ok = soak_fail("CPU %u cannot come", cpu);
-			if (ok && round == 1)
-				ok = turn("kmend_oracle2", moves % 2 ? "0" : "1");
 			moves++;
 			ok = ok && expect_transition("kmend_oracle2", 1);
 		}
@@ -269,7 +265,13 @@ static bool take_back(const char *patch)
 	if (!settle(patch))
 		return false;
 	on = patch_get(patch, "enabled") == 1;
-	return expect_version(on ? 2 : 1) && (!on || disable(patch)) && remove_module(patch);
+	if (!expect_version(on ? 2 : 1))
+		return false;
+	if (on && patch_set(patch, "enabled", "0") && !expect_version(2)) /* the way back failed: it is enabled as before */
+		return false;
+	if (!settle(patch))
+		return false;
+	return (patch_get(patch, "enabled") != 1 || disable(patch)) && remove_module(patch);
 }
 
 /* The Nth time that the step is reached while a patch comes and goes. *passed: there is an Nth time. */

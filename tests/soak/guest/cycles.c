@@ -66,6 +66,7 @@ static bool rounds_of(unsigned n, unsigned load, bool (*cycle)(void))
 		if (i % 50 == 49)
 			fprintf(stderr, "# %s %s: %u of %u\n", "cycles", mode_name(soak.mode), i + 1, n);
 	}
+	load_stop();
 	soak_note("%u cycles in %.1f s, ", n, soak_now() - begin);
 	return expect_no_mixes();
 }
@@ -198,7 +199,6 @@ bool case_target(void)
 
 	if (!rounds_of(soak.cycles / 5 + 5, load, blind_cycle))
 		return false;
-	load_stop();
 	soak_note("%lu times gone and back", load_rounds(LOAD_TARGET) - before);
 	return true;
 }

@@ -81,7 +81,6 @@ bool load_start(unsigned mask)
 	for (int i = 0; i < LOAD_JOBS; i++) {
 		if (!(mask & LOAD_BIT(i)) || pids[i])
 			continue;
-		shared->errors[i] = 0;
 		pids[i] = fork();
 		if (!pids[i])
 			work(i, parent);
@@ -134,6 +133,12 @@ unsigned long load_rounds(enum load_job job)
 unsigned long load_errors(enum load_job job)
 {
 	return shared ? shared->errors[job] : 0;
+}
+
+void load_forget(void)
+{
+	for (int i = 0; shared && i < LOAD_JOBS; i++)
+		shared->errors[i] = 0;
 }
 
 const char *load_name(enum load_job job)

@@ -30,9 +30,10 @@ enum load_job {
 bool load_start(unsigned mask);
 /* Ends all jobs. What is left of CPUs and modules is put right. */
 void load_stop(void);
-/* Rounds of a job since the program began; and those that went wrong since it was last started, which the kernel must not let happen. */
+/* Rounds of a job since the program began; and those that went wrong since load_forget(), which the kernel must not let happen. */
 unsigned long load_rounds(enum load_job job);
 unsigned long load_errors(enum load_job job);
+void load_forget(void);
 const char *load_name(enum load_job job);
 /* How long the jobs pause between rounds, of what is usual for each: 100. Before load_start(). */
 void load_set_pause(unsigned percent);

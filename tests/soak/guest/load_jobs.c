@@ -115,8 +115,9 @@ static void *pass_on(void *arg)
 	char byte;
 
 	for (int i = 0; i < 20; i++)
-		if (read(fds[0], &byte, 1) != 1 || write(fds[3], &byte, 1) != 1)
-			return arg;
+		while (read(fds[0], &byte, 1) != 1 || write(fds[3], &byte, 1) != 1)
+			if (errno != EINTR)
+				return arg;
 	return NULL;
 }
 
@@ -132,8 +133,9 @@ bool job_sched(void)
 		return false;
 	if (!pthread_create(&thread, NULL, pass_on, fds)) {
 		for (int i = 0; i < 20; i++)
-			while ((write(fds[1], &byte, 1) < 0 || read(fds[2], &byte, 1) < 0) && errno == EINTR)
-				;
+			if (write(fds[1], &byte, 1) == 1)
+				while (read(fds[2], &byte, 1) < 0 && errno == EINTR)
+					;
 		pthread_join(thread, &failed);
 	}
 	for (int i = 0; i < 4; i++)

@@ -69,6 +69,7 @@ static bool run_case(const struct soak_case *c, unsigned mode, bool *failed)
 	soak.note[0] = 0;
 	tries = (struct tries){0};
 	load_set_pause(100 * soak.slow);
+	load_forget();
 	fprintf(stderr, "# %s %s\n", c->name, mode_name(mode));
 	ok = c->run();
 	load_stop();

@@ -83,9 +83,9 @@ static void relax(struct oracle_chain *c)
 	case ORACLE_HOLD:
 		wait_event(holders, !READ_ONCE(held));
 		break;
-	case ORACLE_BUSY:
+	case ORACLE_BUSY: /* ftrace waits for everybody to leave a CPU once by itself, which cond_resched() is not */
 		while (READ_ONCE(held))
-			cond_resched();
+			yield();
 		break;
 	default:
 		break;
