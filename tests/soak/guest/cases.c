@@ -287,7 +287,7 @@ static bool fails_at(const char *step, unsigned n, bool *passed)
 	if (!err && !take_back("kmend_oracle2"))
 		return false;
 	*passed = file_read(FAIL_AT, left, sizeof(left)) == 0;
-	file_write(FAIL_AT, "");
+	file_write(FAIL_AT, "\n");
 	if (patch_present("kmend_oracle2") || module_present("kmend_oracle2"))
 		return soak_fail("a failed patch is still there");
 	if (*passed && err)

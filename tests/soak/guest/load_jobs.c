@@ -25,7 +25,7 @@ static bool chain(enum oracle_rest rest, unsigned us)
 	int version = oracle_call(rest, us);
 
 	errno = version < 0 ? -version : 0;
-	return version > 0 || version == -ENOENT || version == -EINTR;
+	return version > 0 || version == -ENOENT || version == -ENOTTY || version == -EINTR;
 }
 
 bool job_sleep(void)

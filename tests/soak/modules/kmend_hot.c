@@ -15,13 +15,16 @@
 
 #define FENTRY_CALL 5
 #define ENDBR64 0xfa1e0ff3u
+#define ENDBR_SEALED 0x001f0f66u /* what the kernel writes over it where nobody takes the address */
 
 static DEFINE_PER_CPU(unsigned long, calls);
 
 /* Where the original goes on behind its fentry call. */
 static __always_inline void *body_of(unsigned long func)
 {
-	return (void *)(func + FENTRY_CALL + (*(const u32 *)func == ENDBR64 ? 4 : 0));
+	u32 landing = *(const u32 *)func;
+
+	return (void *)(func + FENTRY_CALL + (landing == ENDBR64 || landing == ENDBR_SEALED ? 4 : 0));
 }
 
 /* `at` is filled in by a relocation. */
