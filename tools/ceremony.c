@@ -12,7 +12,7 @@ struct words {
 static km_error *passphrase(void *ctx, const char *key, bool is_new, char **ret)
 {
 	const struct words *w = ctx;
-	KM_AUTOFREE char *prompt = km_printf("%s of %s", is_new ? "a passphrase for the new key" : "the passphrase", key);
+	KM_AUTOFREE char *prompt = km_printf(is_new ? "a passphrase for the new key %s" : "the passphrase of %s", key);
 
 	*ret = NULL;
 	if (w->args->value[KEY_NO_PASSPHRASE])
@@ -43,9 +43,10 @@ static km_error *ask_number(const char *question, unsigned *n)
 
 static km_error *ask(const struct cmd_args *args, struct km_ceremony *c, char **channels)
 {
-	fprintf(stderr,
-		"This makes the keys and the root that every host will trust. Root, builder, reviewer and index keys stay\n"
-		"offline: best on machines and with people of their own. Only rollout and timestamp keys go to the server.\n");
+	fprintf(stderr, "This makes the keys and the root that every host will trust. Root, builder, reviewer and "
+			"index keys stay\n"
+			"offline: best on machines and with people of their own. Only rollout and timestamp keys go to "
+			"the server.\n");
 	if (!args->value[KEY_KEYS])
 		KM_TRY(ask_number("How many root keys", &c->keys[KM_ROLE_ROOT]));
 	if (!args->value[KEY_THRESHOLD]) {
@@ -76,8 +77,10 @@ static void print(const struct km_ceremony_done *done, const char *dir)
 		printf("\nNot all is signed yet: kmend key status %s/public tells what is missing.\n", dir);
 		return;
 	}
-	printf("\nNext: take the root, builder, reviewer and index keys out of %s/keys to where they are safe (copies in two\n"
-	       "places), leave rollout and timestamp keys for the server, and have kmend sign --refresh %s run by a timer.\n",
+	printf("\nNext: take the root, builder, reviewer and index keys out of %s/keys to where they are safe (copies "
+	       "in two\n"
+	       "places), leave rollout and timestamp keys for the server, and have kmend sign --refresh %s run by a "
+	       "timer.\n",
 	       dir, dir);
 }
 
@@ -117,8 +120,14 @@ km_error *trust_ceremony(const struct cmd_args *args, int *status)
 {
 	struct words w = {args, args->value[KEY_PASSPHRASE]};
 	KM_AUTOFREE char *channels = km_strdup(args->value[KEY_CHANNEL] ? args->value[KEY_CHANNEL] : "stable");
-	struct km_ceremony c = {.dir = args->words[1], .keys = {3, 1, 1, 1, 1, 1}, .threshold = {2, 1, 1, 1, 1, 1},
-				.lifetimes = km_lifetimes_default, .cost = km_key_cost_default, .passphrase = passphrase, .say = say, .ctx = &w};
+	struct km_ceremony c = {.dir = args->words[1],
+				.keys = {3, 1, 1, 1, 1, 1},
+				.threshold = {2, 1, 1, 1, 1, 1},
+				.lifetimes = km_lifetimes_default,
+				.cost = km_key_cost_default,
+				.passphrase = passphrase,
+				.say = say,
+				.ctx = &w};
 
 	KM_TRY(trust_date(args->value[KEY_DATE], &c.now));
 	KM_TRY(trust_days("--lifetime", args->value[KEY_LIFETIME], c.lifetimes.root, &c.lifetimes.root));

@@ -116,8 +116,8 @@ json_t *change_json(const char *verb, const char *result, const struct km_host_c
 void change_clear(void);
 
 /* ---- secret.c: passphrases -------------------------------------------------------------------------------------- */
-/* The first line of a file, or, with file NULL, what is typed at the terminal without being shown; twice the same if again is set. Freed with
- * secret_free(). Without file and terminal KM_USAGE. */
+/* The first line of a file, or, with file NULL, what is typed at the terminal without being shown; twice the same if
+ * again is set. Freed with secret_free(). Without file and terminal KM_USAGE. */
 KM_CHECKED km_error *secret_read(const char *file, const char *prompt, bool again, char **ret);
 /* Wipes and frees; NULL is fine. */
 void secret_free(char *secret);
@@ -144,8 +144,8 @@ KM_CHECKED km_error *trust_ceremony(const struct cmd_args *args, int *status);
 
 /* The places of the options of kmend key in its table. */
 enum key_option {
-	KEY_DIR, KEY_PASSPHRASE, KEY_NEW_PASSPHRASE, KEY_NO_PASSPHRASE, KEY_KEYS, KEY_THRESHOLD, KEY_CHANNEL, KEY_YES, KEY_ADD, KEY_REMOVE,
-	KEY_LIFETIME, KEY_OUTPUT, KEY_DATE, KEY_WARN,
+	KEY_DIR, KEY_PASSPHRASE, KEY_NEW_PASSPHRASE, KEY_NO_PASSPHRASE, KEY_KEYS, KEY_THRESHOLD, KEY_CHANNEL,
+	KEY_YES, KEY_ADD, KEY_REMOVE, KEY_LIFETIME, KEY_OUTPUT, KEY_DATE, KEY_WARN,
 };
 
 #endif

@@ -24,7 +24,8 @@ static json_t *key_json(const struct km_public_key *key)
 	char hex[2 * KM_KEY_LEN + 1];
 
 	km_hex(key->key, sizeof(key->key), hex);
-	return json_pack("{s:s, s:s, s:s, s:s}", "id", key->id, "role", km_role_name(key->role), "name", key->name, "key", hex);
+	return json_pack("{s:s, s:s, s:s, s:s}", "id", key->id, "role", km_role_name(key->role), "name", key->name,
+			 "key", hex);
 }
 
 /* ---- generate, show, passphrase ---- */
@@ -41,7 +42,8 @@ static km_error *generate(const struct cmd_args *args, int *status)
 	(void)status;
 	if (!km_role_of(args->words[1], &role))
 		return km_error_hint(km_error_new(KM_USAGE, "there is no role '%s'", args->words[1]),
-				     "the roles are root, builder, reviewer, index, rollout, timestamp; kmend-trust(5) tells what each signs");
+				     "the roles are root, builder, reviewer, index, rollout, timestamp; kmend-trust(5) "
+				     "tells what each signs");
 	KM_TRY(km_key_create(role, args->words[2], &key));
 	private = km_printf("%s/%s.key", dir, args->words[2]);
 	public = km_printf("%s/%s.pub", dir, args->words[2]);
@@ -102,7 +104,8 @@ static km_error *passphrase(const struct cmd_args *args, int *status)
 		err = km_key_resave(key, path, new, NULL);
 	secret_free(new);
 	if (!err && !args->json)
-		printf("%s is %s now\n", path, args->value[KEY_NO_PASSPHRASE] ? "NOT encrypted" : "encrypted with the new passphrase");
+		printf("%s is %s now\n", path,
+		       args->value[KEY_NO_PASSPHRASE] ? "NOT encrypted" : "encrypted with the new passphrase");
 	if (!err && args->json)
 		view_json(key_json(km_key_public(key)));
 	return err;
@@ -159,13 +162,14 @@ static km_error *rotate(const struct cmd_args *args, int *status)
 	if (!err)
 		err = km_envelope_save(envelope, args->value[KEY_OUTPUT] ? args->value[KEY_OUTPUT] : name);
 	if (!err && args->json)
-		view_json(json_pack("{s:s, s:I, s:s}", "file", args->value[KEY_OUTPUT] ? args->value[KEY_OUTPUT] : name, "version",
-				    (json_int_t)old.version + 1, "sha256", envelope->id));
+		view_json(json_pack("{s:s, s:I, s:s}", "file", args->value[KEY_OUTPUT] ? args->value[KEY_OUTPUT] : name,
+				    "version", (json_int_t)old.version + 1, "sha256", envelope->id));
 	else if (!err)
-		printf("%s: root %lld, unsigned. %u keys of root %lld must sign it and as many as it asks for of its own; then it belongs into "
+		printf("%s: root %lld, unsigned. %u keys of root %lld must sign it and as many as it asks for of its "
+		       "own; then it belongs into "
 		       "%s\n",
-		       args->value[KEY_OUTPUT] ? args->value[KEY_OUTPUT] : name, (long long)old.version + 1, old.threshold[KM_ROLE_ROOT],
-		       (long long)old.version, public);
+		       args->value[KEY_OUTPUT] ? args->value[KEY_OUTPUT] : name, (long long)old.version + 1,
+		       old.threshold[KM_ROLE_ROOT], (long long)old.version, public);
 	km_root_free(&old);
 	return err;
 }
@@ -174,10 +178,7 @@ static km_error *rotate(const struct cmd_args *args, int *status)
 
 static const char *word(const struct km_expiry *e, int64_t now, int64_t warn)
 {
-	return e->missing		 ? "unsigned"
-	       : now >= e->expires	 ? "expired"
-	       : now + warn > e->expires ? "soon"
-					 : "good";
+	return e->missing ? "unsigned" : now >= e->expires ? "expired" : now + warn > e->expires ? "soon" : "good";
 }
 
 /* A timestamp lives for days only; it is late when it was not renewed in the first half of them. */
@@ -188,9 +189,10 @@ static int64_t warn_of(const struct km_expiry *e, int64_t warn)
 
 static json_t *expiry_json(const struct km_expiry *e, int64_t now, int64_t warn)
 {
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:f, s:i, s:s}", "file", e->name, "document", km_doc_name(e->doc), "version",
-			 (json_int_t)e->version, "issued", (json_int_t)e->issued, "expires", (json_int_t)e->expires, "days_left",
-			 (double)(e->expires - now) / 86400, "signatures_missing", (int)e->missing, "state", word(e, now, warn));
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:f, s:i, s:s}", "file", e->name, "document", km_doc_name(e->doc),
+			 "version", (json_int_t)e->version, "issued", (json_int_t)e->issued, "expires",
+			 (json_int_t)e->expires, "days_left", (double)(e->expires - now) / 86400, "signatures_missing",
+			 (int)e->missing, "state", word(e, now, warn));
 }
 
 static void print_expiry(const struct km_expiry *e, int64_t now, int64_t warn)
@@ -199,8 +201,9 @@ static void print_expiry(const struct km_expiry *e, int64_t now, int64_t warn)
 	const char *w = word(e, now, warn);
 
 	view_time(e->expires, date);
-	printf("%-24s %8lld  %s  %6.1f days  %s%s%s\n", e->name, (long long)e->version, date, (double)(e->expires - now) / 86400,
-	       km_colour_on(stdout, strcmp(w, "good") ? KM_RED : KM_GREEN), w, km_colour_off(stdout));
+	printf("%-24s %8lld  %s  %6.1f days  %s%s%s\n", e->name, (long long)e->version, date,
+	       (double)(e->expires - now) / 86400, km_colour_on(stdout, strcmp(w, "good") ? KM_RED : KM_GREEN), w,
+	       km_colour_off(stdout));
 }
 
 static km_error *status_of(const struct cmd_args *args, int *status)
@@ -237,9 +240,9 @@ static const struct {
 	int min, max;
 	km_error *(*run)(const struct cmd_args *args, int *status);
 } actions[] = {
-	{"generate", "ROLE NAME", 3, 3, generate},   {"show", "FILE...", 2, 64, show},
-	{"passphrase", "FILE", 2, 2, passphrase},    {"ceremony", "DIR", 2, 2, trust_ceremony},
-	{"rotate", "DIR", 2, 2, rotate},	     {"status", "DIR", 2, 2, status_of},
+	{"generate", "ROLE NAME", 3, 3, generate}, {"show", "FILE...", 2, 64, show},
+	{"passphrase", "FILE", 2, 2, passphrase},  {"ceremony", "DIR", 2, 2, trust_ceremony},
+	{"rotate", "DIR", 2, 2, rotate},	   {"status", "DIR", 2, 2, status_of},
 };
 
 km_error *cmd_key(const struct cmd_args *args, int *status)
@@ -257,6 +260,7 @@ km_error *cmd_key(const struct cmd_args *args, int *status)
 	}
 	near = km_nearest(args->words[0], names, KM_COUNT(names));
 	return km_error_hint(km_error_new(KM_USAGE, "'%s' is nothing that kmend key can do", args->words[0]),
-			     near ? "did you mean 'kmend key %s'?" : "it can generate, show, passphrase, ceremony, rotate, status%.0s",
+			     near ? "did you mean 'kmend key %s'?"
+				  : "it can generate, show, passphrase, ceremony, rotate, status%.0s",
 			     near ? near : "");
 }

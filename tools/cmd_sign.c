@@ -1,7 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cmd.h"
 
-enum sign_option { SIGN_KEY, SIGN_OUTPUT, SIGN_PASSPHRASE, SIGN_ADD, SIGN_CHECK, SIGN_SHOW, SIGN_WRAP, SIGN_REFRESH, SIGN_ROOT, SIGN_DATE };
+enum sign_option {
+	SIGN_KEY,
+	SIGN_OUTPUT,
+	SIGN_PASSPHRASE,
+	SIGN_ADD,
+	SIGN_CHECK,
+	SIGN_SHOW,
+	SIGN_WRAP,
+	SIGN_REFRESH,
+	SIGN_ROOT,
+	SIGN_DATE
+};
 
 const struct cmd_option cmd_sign_options[] = {
 	[SIGN_KEY] = {"key", "FILE", "sign FILE with this private key"},
@@ -22,10 +33,11 @@ static json_t *document_json(const km_envelope *envelope)
 	json_t *signatures = json_array();
 
 	for (size_t i = 0; i < envelope->signatures.n; i++)
-		json_array_append_new(signatures, json_pack("{s:s, s:s}", "role", km_role_name(envelope->signatures.at[i].role), "key",
-							    envelope->signatures.at[i].key));
-	return json_pack("{s:s, s:s, s:o, s:o}", "document", km_doc_name(envelope->doc), "sha256", envelope->id, "signatures", signatures,
-			 "body", trust_body_json(envelope));
+		json_array_append_new(signatures,
+				      json_pack("{s:s, s:s}", "role", km_role_name(envelope->signatures.at[i].role),
+						"key", envelope->signatures.at[i].key));
+	return json_pack("{s:s, s:s, s:o, s:o}", "document", km_doc_name(envelope->doc), "sha256", envelope->id,
+			 "signatures", signatures, "body", trust_body_json(envelope));
 }
 
 static km_error *load_key(const struct cmd_args *args, km_private_key **ret)
@@ -120,8 +132,9 @@ static km_error *add_file(const char *path, const struct candidates *c, km_envel
 	if (key && !km_signature_good(envelope, &signature, key))
 		return km_error_new(KM_REFUSED, "%s: the signature by %s is not good", path, key->name);
 	if (!key && (c->given.n_keys || c->own.n_keys))
-		return km_error_hint(km_error_new(KM_REFUSED, "%s: the key %s is in no root that is given", path, signature.key),
-				     "for a root after a rotation give the root before with --root");
+		return km_error_hint(
+			km_error_new(KM_REFUSED, "%s: the key %s is in no root that is given", path, signature.key),
+			"for a root after a rotation give the root before with --root");
 	if (!key)
 		km_warn("%s was added unchecked: --root FILE names the keys", path);
 	return km_envelope_add(envelope, &signature);
@@ -135,7 +148,8 @@ static km_error *add(const struct cmd_args *args, int *status)
 
 	(void)status;
 	if (args->n < 2)
-		return km_error_hint(km_error_new(KM_USAGE, "there is no signature to add"), "usage: kmend sign --add FILE SIGNATURE...");
+		return km_error_hint(km_error_new(KM_USAGE, "there is no signature to add"),
+				     "usage: kmend sign --add FILE SIGNATURE...");
 	KM_TRY(trust_load(args->words[0], &envelope));
 	KM_TRY(find_candidates(args, envelope, &c));
 	for (int i = 1; i < args->n; i++)
@@ -144,7 +158,8 @@ static km_error *add(const struct cmd_args *args, int *status)
 	if (args->json)
 		view_json(document_json(envelope));
 	else
-		printf("%s has %zu signature%s now\n", output, envelope->signatures.n, envelope->signatures.n == 1 ? "" : "s");
+		printf("%s has %zu signature%s now\n", output, envelope->signatures.n,
+		       envelope->signatures.n == 1 ? "" : "s");
 	return NULL;
 }
 
@@ -157,7 +172,8 @@ static km_error *verify(const km_envelope *envelope, const struct km_root *root)
 
 	if (envelope->doc != KM_DOC_ROOT)
 		return km_verify(envelope, root, NULL);
-	KM_TRY(root->n_keys ? km_verify_next_root(envelope, root, &next, NULL) : km_verify_first_root(envelope, NULL, &next, NULL));
+	KM_TRY(root->n_keys ? km_verify_next_root(envelope, root, &next, NULL)
+			    : km_verify_first_root(envelope, NULL, &next, NULL));
 	km_root_free(&next);
 	return NULL;
 }
@@ -229,8 +245,8 @@ static km_error *refresh(const struct cmd_args *args, int *status)
 	if (args->json)
 		view_json(json_pack("{s:i, s:i}", "timestamps", (int)done.timestamps, "rollouts", (int)done.rollouts));
 	else
-		printf("signed %zu timestamp%s and %zu rollout%s\n", done.timestamps, done.timestamps == 1 ? "" : "s", done.rollouts,
-		       done.rollouts == 1 ? "" : "s");
+		printf("signed %zu timestamp%s and %zu rollout%s\n", done.timestamps, done.timestamps == 1 ? "" : "s",
+		       done.rollouts, done.rollouts == 1 ? "" : "s");
 	return NULL;
 }
 
@@ -250,8 +266,9 @@ km_error *cmd_sign(const struct cmd_args *args, int *status)
 			n++;
 		}
 	if (n != 1)
-		return km_error_hint(km_error_new(KM_USAGE, n ? "only one thing at a time" : "it is not said what to do"),
-				     "one of --key, --add, --check, --show, --wrap and --refresh");
+		return km_error_hint(
+			km_error_new(KM_USAGE, n ? "only one thing at a time" : "it is not said what to do"),
+			"one of --key, --add, --check, --show, --wrap and --refresh");
 	if (args->n > actions[chosen].max)
 		return km_error_new(KM_USAGE, "too many words: '%s'", args->words[actions[chosen].max]);
 	return actions[chosen].run(args, status);

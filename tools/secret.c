@@ -27,7 +27,8 @@ static km_error *read_line(int fd, const char *what, char **ret)
 		n++;
 	if (got < 0 || n == SECRET_MAX || memchr(line, '\0', n)) {
 		km_error *err = got < 0 ? km_error_sys(errno, "cannot read %s", what)
-					: km_error_new(KM_INPUT, "%s is no line of text of at most %d bytes", what, SECRET_MAX - 1);
+					: km_error_new(KM_INPUT, "%s is no line of text of at most %d bytes", what,
+						       SECRET_MAX - 1);
 
 		explicit_bzero(line, SECRET_MAX);
 		free(line);
@@ -52,12 +53,13 @@ static km_error *from_terminal(const char *prompt, char **ret)
 	struct termios before, hidden;
 	km_error *err;
 
-	fprintf(stderr, "%s: ", prompt);
 	if (tcgetattr(STDIN_FILENO, &before) < 0)
 		return km_error_sys(errno, "cannot ask for a passphrase");
 	hidden = before;
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
+	/* Hidden before it is asked for: whoever types at once must not see it, nor lose it. */
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+	fprintf(stderr, "%s: ", prompt);
 	err = read_line(STDIN_FILENO, "the passphrase", ret);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
 	fputc('\n', stderr);
@@ -75,7 +77,8 @@ km_error *secret_read(const char *file, const char *prompt, bool again, char **r
 				     "--passphrase-file FILE gives one, --no-passphrase makes keys without");
 	err = file ? from_file(file, &secret) : from_terminal(prompt, &secret);
 	if (!err && !*secret)
-		err = km_error_hint(km_error_new(KM_REFUSED, "the passphrase is empty"), "--no-passphrase makes keys without one");
+		err = km_error_hint(km_error_new(KM_REFUSED, "the passphrase is empty"),
+				    "--no-passphrase makes keys without one");
 	if (!err && !file && again)
 		err = from_terminal("once more", &second);
 	same = err || file || !again || !strcmp(secret, second);

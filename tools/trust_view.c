@@ -22,7 +22,8 @@ km_error *trust_date(const char *text, int64_t *ret)
 	}
 	n = strtoll(text, &number_end, 10);
 	if (!*text || *number_end || n < 0 || n > 253402300799LL)
-		return km_error_hint(km_error_new(KM_USAGE, "'%s' is no date", text), "for example 2026-03-01, or seconds since 1970");
+		return km_error_hint(km_error_new(KM_USAGE, "'%s' is no date", text),
+				     "for example 2026-03-01, or seconds since 1970");
 	*ret = n;
 	return NULL;
 }
@@ -62,7 +63,8 @@ static km_error *one_number(const char *option, const char *word, unsigned ret[]
 
 	if (!end || *end || number < 1 || number > KM_TRUST_SIGNATURES / 2 || !km_role_of(name, &role))
 		return km_error_hint(km_error_new(KM_USAGE, "%s: '%s' is no ROLE=NUMBER", option, word),
-				     "for example root=3,builder=2; the roles are root, builder, reviewer, index, rollout, timestamp");
+				     "for example root=3,builder=2; the roles are root, builder, reviewer, index, "
+				     "rollout, timestamp");
 	ret[role] = (unsigned)number;
 	return NULL;
 }
@@ -94,7 +96,8 @@ km_error *trust_load(const char *path, km_envelope **ret)
 	for (size_t i = 0; i < KM_COUNT(docs) && km_envelope_peek(begin, n, &doc); i++)
 		if (docs[i] == doc)
 			return km_envelope_load(doc, path, ret);
-	return km_error_hint(km_error_new(KM_INPUT, "%s is no signed document of kmend", path), "kmend sign --wrap makes one of a JSON body");
+	return km_error_hint(km_error_new(KM_INPUT, "%s is no signed document of kmend", path),
+			     "kmend sign --wrap makes one of a JSON body");
 }
 
 json_t *trust_body_json(const km_envelope *envelope)
@@ -176,11 +179,19 @@ static km_error *show_index(const km_envelope *envelope)
 	for (size_t i = 0; i < index.n_releases; i++) {
 		const struct km_index_entry *e = &index.releases[i];
 
-		printf("release     %s%s%s%s\n", e->id, e->staged ? ", staged" : "", e->withdrawn ? ", withdrawn: " : "",
-		       e->withdrawn ? e->withdrawn : "");
+		printf("release     %s%s%s%s\n", e->id, e->staged ? ", staged" : "",
+		       e->withdrawn ? ", withdrawn: " : "", e->withdrawn ? e->withdrawn : "");
 	}
 	km_index_free(&index);
 	return NULL;
+}
+
+static void print_wave(const struct km_wave *wave)
+{
+	printf("  wave of %u of %d", wave->permyriad, KM_PERMYRIAD);
+	for (size_t i = 0; i < wave->n_tags; i++)
+		printf("%s%s", i ? " or " : " with the tag ", wave->tags[i]);
+	putchar('\n');
 }
 
 static km_error *show_rollout(const km_envelope *envelope)
@@ -196,8 +207,7 @@ static km_error *show_rollout(const km_envelope *envelope)
 
 		printf("release     %s%s%s\n", e->id, e->halt ? ", HALTED: " : "", e->halt ? e->halt : "");
 		for (size_t j = 0; j < e->n_waves; j++)
-			printf("  wave of %u of %d%s%s\n", e->waves[j].permyriad, KM_PERMYRIAD, e->waves[j].n_tags ? " with the tag " : "",
-			       e->waves[j].n_tags ? e->waves[j].tags[0] : "");
+			print_wave(&e->waves[j]);
 	}
 	km_rollout_free(&rollout);
 	return NULL;
@@ -209,8 +219,8 @@ static km_error *show_timestamp(const km_envelope *envelope)
 
 	KM_TRY(km_timestamp_parse(envelope, &t));
 	dates(t.channel, t.version, t.issued, t.expires);
-	printf("index       %lld, %s\nrollout     %lld, %s\n", (long long)t.index.version, t.index.sha256, (long long)t.rollout.version,
-	       t.rollout.sha256);
+	printf("index       %lld, %s\nrollout     %lld, %s\n", (long long)t.index.version, t.index.sha256,
+	       (long long)t.rollout.version, t.rollout.sha256);
 	km_timestamp_free(&t);
 	return NULL;
 }
@@ -226,6 +236,7 @@ km_error *trust_show(const km_envelope *envelope)
 	line("sha256", envelope->id);
 	KM_TRY(shows[envelope->doc](envelope));
 	for (size_t i = 0; i < envelope->signatures.n; i++)
-		printf("signature   %s %s\n", km_role_name(envelope->signatures.at[i].role), envelope->signatures.at[i].key);
+		printf("signature   %s %s\n", km_role_name(envelope->signatures.at[i].role),
+		       envelope->signatures.at[i].key);
 	return NULL;
 }

@@ -26,10 +26,14 @@ static km_error *documents_hold(const struct question *q, enum km_trust_why *why
 	struct km_named wanted;
 
 	if (!km_trust_timestamp(c) || !km_trust_index(c) || !km_trust_rollout(c))
-		return trust_refuse(why, KM_WHY_INCOMPLETE, "this host does not have timestamp, index and rollout together yet");
-	/* For a held release the last index and rollout that were whole must do: a server that goes away between two must not take it down. */
-	if (q->age == KM_FRESH && (km_trust_wants(c, KM_DOC_INDEX, &wanted) || km_trust_wants(c, KM_DOC_ROLLOUT, &wanted)))
-		return trust_refuse(why, KM_WHY_INCOMPLETE, "the timestamp names a newer index or rollout than this host has");
+		return trust_refuse(why, KM_WHY_INCOMPLETE,
+				    "this host does not have timestamp, index and rollout together yet");
+	/* For a held release the last index and rollout that were whole must do: a server that goes away between two
+	 * must not take it down. */
+	if (q->age == KM_FRESH &&
+	    (km_trust_wants(c, KM_DOC_INDEX, &wanted) || km_trust_wants(c, KM_DOC_ROLLOUT, &wanted)))
+		return trust_refuse(why, KM_WHY_INCOMPLETE,
+				    "the timestamp names a newer index or rollout than this host has");
 	KM_TRY(in_time(q, "root", c->root.expires, why));
 	KM_TRY(in_time(q, "timestamp", c->timestamp.expires, why));
 	KM_TRY(in_time(q, "index", c->index.expires, why));
@@ -44,12 +48,13 @@ static km_error *listed(const struct question *q, bool *staged, enum km_trust_wh
 		if (strcmp(index->releases[i].id, q->id))
 			continue;
 		if (index->releases[i].withdrawn)
-			return trust_refuse(why, KM_WHY_WITHDRAWN, "%s was withdrawn: %s", q->release->name, index->releases[i].withdrawn);
+			return trust_refuse(why, KM_WHY_WITHDRAWN, "%s was withdrawn: %s", q->release->name,
+					    index->releases[i].withdrawn);
 		*staged = index->releases[i].staged;
 		return NULL;
 	}
-	return trust_refuse(why, KM_WHY_NOT_LISTED, "the channel %s does not have %s %s", index->channel, q->release->name,
-			    q->release->version);
+	return trust_refuse(why, KM_WHY_NOT_LISTED, "the channel %s does not have %s %s", index->channel,
+			    q->release->name, q->release->version);
 }
 
 /* Halts count for what a host has held, too; waves do not: who was let in stays in. */
@@ -62,7 +67,8 @@ static km_error *not_held_back(const struct question *q, bool staged, enum km_tr
 		if (!strcmp(rollout->releases[i].id, q->id))
 			entry = &rollout->releases[i];
 	if (rollout->halt)
-		return trust_refuse(why, KM_WHY_HALTED, "the channel %s is halted: %s", rollout->channel, rollout->halt);
+		return trust_refuse(why, KM_WHY_HALTED, "the channel %s is halted: %s", rollout->channel,
+				    rollout->halt);
 	if (entry && entry->halt)
 		return trust_refuse(why, KM_WHY_HALTED, "%s is halted: %s", q->release->name, entry->halt);
 	if (q->age == KM_HELD)
@@ -79,8 +85,10 @@ static km_error *find_payload(const struct question *q, struct km_payload *ret, 
 	for (size_t i = 0; i < q->release->n_kernels; i++) {
 		const struct km_release_kernel *k = &q->release->kernels[i];
 
-		/* Each by itself: one release string can be two kernels, and one build-id must not reach another machine's. */
-		if (strcmp(k->build_id, host->build_id) || strcmp(k->arch, host->arch) || strcmp(k->release, host->release))
+		/* Each by itself: one release string can be two kernels, and one build-id must not reach another
+		 * machine's. */
+		if (strcmp(k->build_id, host->build_id) || strcmp(k->arch, host->arch) ||
+		    strcmp(k->release, host->release))
 			continue;
 		for (size_t j = 0; j < k->n_payloads; j++)
 			if (!strcmp(k->payloads[j].flavour, q->flavour)) {
@@ -88,8 +96,9 @@ static km_error *find_payload(const struct question *q, struct km_payload *ret, 
 				return NULL;
 			}
 	}
-	return trust_refuse(why, KM_WHY_KERNEL, "%s %s has nothing for the kernel %s (%s, build-id %s, flavour %s)", q->release->name,
-			    q->release->version, host->release, host->arch, host->build_id, q->flavour);
+	return trust_refuse(why, KM_WHY_KERNEL, "%s %s has nothing for the kernel %s (%s, build-id %s, flavour %s)",
+			    q->release->name, q->release->version, host->release, host->arch, host->build_id,
+			    q->flavour);
 }
 
 static km_error *answer(const struct question *q, struct km_payload *ret, enum km_trust_why *why)
@@ -106,8 +115,9 @@ static km_error *answer(const struct question *q, struct km_payload *ret, enum k
 	return NULL;
 }
 
-km_error *km_trust_allows(const km_trust_client *client, const void *bytes, size_t size, const struct km_trust_host *host, const char *flavour,
-			  enum km_trust_age age, int64_t now, struct km_payload *ret, enum km_trust_why *why)
+km_error *km_trust_allows(const km_trust_client *client, const void *bytes, size_t size,
+			  const struct km_trust_host *host, const char *flavour, enum km_trust_age age, int64_t now,
+			  struct km_payload *ret, enum km_trust_why *why)
 {
 	KM_CLEANUP(km_envelope_destroyp) km_envelope *envelope = NULL;
 	struct km_release release;

@@ -79,7 +79,8 @@ km_error *body_end(enum km_doc doc, json_t *o, km_envelope **ret)
 	envelope = km_envelope_create(doc, text, strlen(text));
 	err = km_body_check(envelope);
 	if (!err && envelope->size > km_doc_max(doc) - KM_TRUST_SIGNATURES * 256)
-		err = km_error_new(KM_USAGE, "the %s would have %zu bytes, which is too many", km_doc_name(doc), envelope->size);
+		err = km_error_new(KM_USAGE, "the %s would have %zu bytes, which is too many", km_doc_name(doc),
+				   envelope->size);
 	if (err) {
 		err->code = KM_USAGE;
 		km_envelope_destroy(envelope);

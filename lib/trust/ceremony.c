@@ -47,7 +47,8 @@ static char *free_name(const struct ceremony *c, enum km_role role)
 {
 	for (unsigned i = 1;; i++) {
 		KM_AUTOFREE char *name = km_printf("%s-%u", km_role_name(role), i);
-		KM_AUTOFREE char *key = km_printf("%s/%s.key", c->keys, name), *pub = km_printf("%s/%s.pub", c->keys, name);
+		KM_AUTOFREE char *key = km_printf("%s/%s.key", c->keys, name),
+				 *pub = km_printf("%s/%s.pub", c->keys, name);
 
 		if (!km_exists(key) && !km_exists(pub)) {
 			char *found = name;
@@ -117,7 +118,8 @@ static unsigned lacks(const km_envelope *envelope, const struct km_root *root, e
 }
 
 /* Signs until the threshold is reached or the keys are used up; *missing is what then lacks. */
-static km_error *sign(const struct ceremony *c, km_envelope *envelope, const struct km_root *root, enum km_role role, unsigned *missing)
+static km_error *sign(const struct ceremony *c, km_envelope *envelope, const struct km_root *root, enum km_role role,
+		      unsigned *missing)
 {
 	struct key_asker asker = {c->spec->passphrase, c->spec->ctx, envelope};
 	key_list keys = {0};
@@ -141,7 +143,8 @@ static km_error *new_root(const struct ceremony *c, km_envelope **ret)
 {
 	const struct km_ceremony *spec = c->spec;
 	struct km_public_key keys[KM_TRUST_KEYS];
-	struct km_root root = {.version = 1, .issued = spec->now, .expires = spec->now + spec->lifetimes.root, .keys = keys};
+	struct km_root root = {
+		.version = 1, .issued = spec->now, .expires = spec->now + spec->lifetimes.root, .keys = keys};
 
 	KM_TRY(all_public(c, keys, &root.n_keys));
 	memcpy(root.threshold, spec->threshold, sizeof(root.threshold));
@@ -169,8 +172,8 @@ static km_error *sign_root(struct ceremony *c, struct km_root *ret)
 		km_root_free(&root);
 		return err;
 	}
-	say(c, "%s %s, signed by %u of %u", is_new ? "made" : "found", path, root.threshold[KM_ROLE_ROOT] - c->done.root_missing,
-	    root.threshold[KM_ROLE_ROOT]);
+	say(c, "%s %s, signed by %u of %u", is_new ? "made" : "found", path,
+	    root.threshold[KM_ROLE_ROOT] - c->done.root_missing, root.threshold[KM_ROLE_ROOT]);
 	*ret = root;
 	return NULL;
 }
@@ -182,12 +185,19 @@ static km_error *new_empty(const struct ceremony *c, enum km_doc doc, const char
 	int64_t now = c->spec->now;
 
 	if (doc == KM_DOC_INDEX)
-		return km_index_make(&(struct km_index){.channel = channel, .version = 1, .issued = now, .expires = now + c->spec->lifetimes.index}, ret);
-	return km_rollout_make(&(struct km_rollout){.channel = channel, .version = 1, .issued = now, .expires = now + c->spec->lifetimes.rollout}, ret);
+		return km_index_make(&(struct km_index){.channel = channel,
+							.version = 1,
+							.issued = now,
+							.expires = now + c->spec->lifetimes.index},
+				     ret);
+	return km_rollout_make(
+		&(struct km_rollout){
+			.channel = channel, .version = 1, .issued = now, .expires = now + c->spec->lifetimes.rollout},
+		ret);
 }
 
-static km_error *sign_empty(struct ceremony *c, const struct km_root *root, enum km_doc doc, enum km_role role, const char *channel,
-			    km_envelope **ret)
+static km_error *sign_empty(struct ceremony *c, const struct km_root *root, enum km_doc doc, enum km_role role,
+			    const char *channel, km_envelope **ret)
 {
 	KM_CLEANUP(km_envelope_destroyp) km_envelope *envelope = NULL;
 	KM_AUTOFREE char *path = km_printf("%s/%s.%s", c->public, channel, km_doc_name(doc));
@@ -208,8 +218,8 @@ static km_error *sign_empty(struct ceremony *c, const struct km_root *root, enum
 	return NULL;
 }
 
-static km_error *first_timestamp(struct ceremony *c, const struct km_root *root, const char *channel, const km_envelope *index,
-				 const km_envelope *rollout)
+static km_error *first_timestamp(struct ceremony *c, const struct km_root *root, const char *channel,
+				 const km_envelope *index, const km_envelope *rollout)
 {
 	KM_CLEANUP(km_envelope_destroyp) km_envelope *envelope = NULL;
 	KM_AUTOFREE char *path = km_printf("%s/%s.timestamp", c->public, channel);
@@ -259,14 +269,17 @@ static km_error *make_channel(struct ceremony *c, const struct km_root *root, co
 static km_error *check(const struct km_ceremony *spec)
 {
 	for (unsigned i = 0; i < KM_ROLES; i++)
-		if (!spec->threshold[i] || spec->threshold[i] > spec->keys[i] || spec->keys[i] > KM_TRUST_SIGNATURES / 2)
-			return km_error_hint(km_error_new(KM_USAGE, "%u of %u %s keys cannot sign", spec->threshold[i], spec->keys[i],
-							  km_role_name((enum km_role)i)),
-					     "from 1 to %d keys, and no more must sign than there are", KM_TRUST_SIGNATURES / 2);
+		if (!spec->threshold[i] || spec->threshold[i] > spec->keys[i] ||
+		    spec->keys[i] > KM_TRUST_SIGNATURES / 2)
+			return km_error_hint(km_error_new(KM_USAGE, "%u of %u %s keys cannot sign", spec->threshold[i],
+							  spec->keys[i], km_role_name((enum km_role)i)),
+					     "from 1 to %d keys, and no more must sign than there are",
+					     KM_TRUST_SIGNATURES / 2);
 	for (size_t i = 0; i < spec->n_channels; i++)
 		if (!km_trust_name_ok(spec->channels[i]))
-			return km_error_hint(km_error_new(KM_USAGE, "'%s' cannot be the name of a channel", spec->channels[i]),
-					     "a-z, 0-9, and - _ . inside");
+			return km_error_hint(
+				km_error_new(KM_USAGE, "'%s' cannot be the name of a channel", spec->channels[i]),
+				"a-z, 0-9, and - _ . inside");
 	return NULL;
 }
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a host takes, in the order root, timestamp, index, rollout. Each step looks at size and frame, then at signatures, and only then at the
- * body; nothing is kept before all of it holds.
+ * What a host takes, in the order root, timestamp, index, rollout. Each step looks at size and frame, then at
+ * signatures, and only then at the body; nothing is kept before all of it holds.
  */
 #include "internal.h"
 
-km_error *km_trust_create(const void *root, size_t size, const char *channel, const char *fingerprint, km_trust_client **ret, enum km_trust_why *why)
+km_error *km_trust_create(const void *root, size_t size, const char *channel, const char *fingerprint,
+			  km_trust_client **ret, enum km_trust_why *why)
 {
 	KM_CLEANUP(km_envelope_destroyp) km_envelope *envelope = NULL;
 	km_trust_client *client;
@@ -116,7 +117,8 @@ static void forgive(km_trust_client *client, const struct km_root *old)
 		client->seen_timestamp = 0;
 		client->floor = 0;
 	}
-	/* What is named is the timestamp's word; for a role that starts again it would be a floor of the old numbers. */
+	/* What is named is the timestamp's word; for a role that starts again it would be a floor of the old numbers.
+	 */
 	if (!client->seen_timestamp || !client->seen_index)
 		client->named_index = (struct km_named){0};
 	if (!client->seen_timestamp || !client->seen_rollout)
@@ -156,41 +158,47 @@ km_error *km_trust_take_root(km_trust_client *client, const void *bytes, size_t 
 
 /* ---- what is signed under the root ---- */
 
-static km_error *expired(const km_trust_client *client, const char *what, int64_t expires, int64_t now, enum km_trust_why *why)
+static km_error *expired(const km_trust_client *client, const char *what, int64_t expires, int64_t now,
+			 enum km_trust_why *why)
 {
 	int64_t over = client_now(client, now) - expires;
 
 	if (over < 0)
 		return NULL;
-	return km_error_hint(trust_refuse(why, KM_WHY_EXPIRED, "the %s has expired %lld hours ago", what, (long long)(over / 3600)),
-			     "the server is out of date or kept from us, or this host's clock is ahead");
+	return km_error_hint(
+		trust_refuse(why, KM_WHY_EXPIRED, "the %s has expired %lld hours ago", what, (long long)(over / 3600)),
+		"the server is out of date or kept from us, or this host's clock is ahead");
 }
 
 static km_error *from_the_future(int64_t issued, int64_t now, const char *what, enum km_trust_why *why)
 {
 	if (issued <= now + KM_TRUST_SKEW)
 		return NULL;
-	return km_error_hint(trust_refuse(why, KM_WHY_CLOCK, "the %s was signed %lld hours from now", what, (long long)((issued - now) / 3600)),
+	return km_error_hint(trust_refuse(why, KM_WHY_CLOCK, "the %s was signed %lld hours from now", what,
+					  (long long)((issued - now) / 3600)),
 			     "this host's clock is behind: set it, and try again");
 }
 
-static km_error *of_channel(const km_trust_client *client, const char *what, const char *channel, enum km_trust_why *why)
+static km_error *of_channel(const km_trust_client *client, const char *what, const char *channel,
+			    enum km_trust_why *why)
 {
 	if (!strcmp(channel, client->channel))
 		return NULL;
-	return trust_refuse(why, KM_WHY_CHANNEL, "the %s is of the channel %s; this host follows %s", what, channel, client->channel);
+	return trust_refuse(why, KM_WHY_CHANNEL, "the %s is of the channel %s; this host follows %s", what, channel,
+			    client->channel);
 }
 
 static km_error *not_older(const char *what, int64_t version, int64_t seen, enum km_trust_why *why)
 {
 	if (version >= seen)
 		return NULL;
-	return trust_refuse(why, KM_WHY_ROLLBACK, "the %s %lld is older than %lld, which this host has seen", what, (long long)version,
-			    (long long)seen);
+	return trust_refuse(why, KM_WHY_ROLLBACK, "the %s %lld is older than %lld, which this host has seen", what,
+			    (long long)version, (long long)seen);
 }
 
 /* The frame, then the signatures. */
-static km_error *open_signed(const km_trust_client *client, enum km_doc doc, const void *bytes, size_t size, km_envelope **ret, enum km_trust_why *why)
+static km_error *open_signed(const km_trust_client *client, enum km_doc doc, const void *bytes, size_t size,
+			     km_envelope **ret, enum km_trust_why *why)
 {
 	KM_CLEANUP(km_envelope_destroyp) km_envelope *envelope = NULL;
 
@@ -202,24 +210,26 @@ static km_error *open_signed(const km_trust_client *client, enum km_doc doc, con
 }
 
 /* What a timestamp says of another document must not go back, and one version has one content. */
-static km_error *check_named(const char *what, const struct km_named *new, const struct km_named *old, int64_t seen, enum km_trust_why *why)
+static km_error *check_named(const char *what, const struct km_named *new, const struct km_named *old, int64_t seen,
+			     enum km_trust_why *why)
 {
 	KM_TRY(not_older(what, new->version, old->version > seen ? old->version : seen, why));
 	if (new->version == old->version && strcmp(new->sha256, old->sha256))
-		return trust_refuse(why, KM_WHY_TWO_FACED, "the timestamp names two different contents for %s %lld", what,
-				    (long long)new->version);
+		return trust_refuse(why, KM_WHY_TWO_FACED, "the timestamp names two different contents for %s %lld",
+				    what, (long long)new->version);
 	return NULL;
 }
 
-static km_error *check_timestamp(const km_trust_client *client, const km_envelope *envelope, const struct km_timestamp *t, int64_t now,
-				 enum km_trust_why *why)
+static km_error *check_timestamp(const km_trust_client *client, const km_envelope *envelope,
+				 const struct km_timestamp *t, int64_t now, enum km_trust_why *why)
 {
 	const km_envelope *old = client->envelopes[KM_DOC_TIMESTAMP];
 
 	KM_TRY(of_channel(client, "timestamp", t->channel, why));
 	KM_TRY(not_older("timestamp", t->version, client->seen_timestamp, why));
 	if (old && t->version == client->timestamp.version && strcmp(old->id, envelope->id))
-		return trust_refuse(why, KM_WHY_TWO_FACED, "there are two different timestamps %lld", (long long)t->version);
+		return trust_refuse(why, KM_WHY_TWO_FACED, "there are two different timestamps %lld",
+				    (long long)t->version);
 	KM_TRY(from_the_future(t->issued, now, "timestamp", why));
 	KM_TRY(expired(client, "root", client->root.expires, now, why));
 	KM_TRY(expired(client, "timestamp", t->expires, now, why));
@@ -227,7 +237,8 @@ static km_error *check_timestamp(const km_trust_client *client, const km_envelop
 	return check_named("rollout", &t->rollout, &client->named_rollout, client->seen_rollout, why);
 }
 
-km_error *km_trust_take_timestamp(km_trust_client *client, const void *bytes, size_t size, int64_t now, enum km_trust_why *why)
+km_error *km_trust_take_timestamp(km_trust_client *client, const void *bytes, size_t size, int64_t now,
+				  enum km_trust_why *why)
 {
 	KM_CLEANUP(km_envelope_destroyp) km_envelope *envelope = NULL;
 	struct km_timestamp t;
@@ -270,29 +281,32 @@ static km_error *look(const km_envelope *envelope, struct versioned *ret, km_are
 
 	if (envelope->doc == KM_DOC_INDEX) {
 		KM_TRY(km_index_parse(envelope, &index));
-		*ret = (struct versioned){km_arena_strdup(arena, index.channel), index.version, index.issued, index.expires};
+		*ret = (struct versioned){km_arena_strdup(arena, index.channel), index.version, index.issued,
+					  index.expires};
 		km_index_free(&index);
 	} else {
 		KM_TRY(km_rollout_parse(envelope, &rollout));
-		*ret = (struct versioned){km_arena_strdup(arena, rollout.channel), rollout.version, rollout.issued, rollout.expires};
+		*ret = (struct versioned){km_arena_strdup(arena, rollout.channel), rollout.version, rollout.issued,
+					  rollout.expires};
 		km_rollout_free(&rollout);
 	}
 	return NULL;
 }
 
-static km_error *check_versioned(const km_trust_client *client, const char *what, const struct versioned *v, const struct km_named *named,
-				 int64_t seen, int64_t now, enum km_trust_why *why)
+static km_error *check_versioned(const km_trust_client *client, const char *what, const struct versioned *v,
+				 const struct km_named *named, int64_t seen, int64_t now, enum km_trust_why *why)
 {
 	KM_TRY(of_channel(client, what, v->channel, why));
 	KM_TRY(not_older(what, v->version, seen, why));
 	if (v->version != named->version)
-		return trust_refuse(why, KM_WHY_MIXED, "this is %s %lld, and the timestamp names %lld", what, (long long)v->version,
-				    (long long)named->version);
+		return trust_refuse(why, KM_WHY_MIXED, "this is %s %lld, and the timestamp names %lld", what,
+				    (long long)v->version, (long long)named->version);
 	KM_TRY(from_the_future(v->issued, now, what, why));
 	return expired(client, what, v->expires, now, why);
 }
 
-static km_error *take_versioned(km_trust_client *client, enum km_doc doc, const void *bytes, size_t size, int64_t now, enum km_trust_why *why)
+static km_error *take_versioned(km_trust_client *client, enum km_doc doc, const void *bytes, size_t size, int64_t now,
+				enum km_trust_why *why)
 {
 	KM_CLEANUP(km_envelope_destroyp) km_envelope *envelope = NULL;
 	const struct km_named *named = doc == KM_DOC_INDEX ? &client->named_index : &client->named_rollout;
@@ -320,12 +334,14 @@ static km_error *take_versioned(km_trust_client *client, enum km_doc doc, const 
 	return err;
 }
 
-km_error *km_trust_take_index(km_trust_client *client, const void *bytes, size_t size, int64_t now, enum km_trust_why *why)
+km_error *km_trust_take_index(km_trust_client *client, const void *bytes, size_t size, int64_t now,
+			      enum km_trust_why *why)
 {
 	return take_versioned(client, KM_DOC_INDEX, bytes, size, now, why);
 }
 
-km_error *km_trust_take_rollout(km_trust_client *client, const void *bytes, size_t size, int64_t now, enum km_trust_why *why)
+km_error *km_trust_take_rollout(km_trust_client *client, const void *bytes, size_t size, int64_t now,
+				enum km_trust_why *why)
 {
 	return take_versioned(client, KM_DOC_ROLLOUT, bytes, size, now, why);
 }

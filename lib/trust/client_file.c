@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A host's view in a file: {"format":1, "channel", "floor", "seen":{"timestamp","index","rollout"}, "named":{"index":{…},"rollout":{…}},
- * "documents":{"root": text, …}}. Only root can write it; what can be verified in it is verified again, so that a file that was damaged or
- * put together by hand is no way around a signature.
+ * A host's view in a file: {"format":1, "channel", "floor", "seen":{"timestamp","index","rollout"},
+ * "named":{"index":{…},"rollout":{…}}, "documents":{"root": text, …}}. Only root can write it; what can be verified in
+ * it is verified again, so that a file that was damaged or put together by hand is no way around a signature.
  */
 #include "internal.h"
 
@@ -29,11 +29,11 @@ static json_t *documents_json(const km_trust_client *client)
 
 char *km_trust_text(const km_trust_client *client)
 {
-	json_t *o = json_pack("{s:i, s:s, s:I, s:{s:I, s:I, s:I}, s:{s:o, s:o}, s:o}", "format", FORMAT, "channel", client->channel, "floor",
-			      (json_int_t)client->floor, "seen", "timestamp", (json_int_t)client->seen_timestamp, "index",
-			      (json_int_t)client->seen_index, "rollout", (json_int_t)client->seen_rollout, "named", "index",
-			      named_json(&client->named_index), "rollout", named_json(&client->named_rollout), "documents",
-			      documents_json(client));
+	json_t *o = json_pack("{s:i, s:s, s:I, s:{s:I, s:I, s:I}, s:{s:o, s:o}, s:o}", "format", FORMAT, "channel",
+			      client->channel, "floor", (json_int_t)client->floor, "seen", "timestamp",
+			      (json_int_t)client->seen_timestamp, "index", (json_int_t)client->seen_index, "rollout",
+			      (json_int_t)client->seen_rollout, "named", "index", named_json(&client->named_index),
+			      "rollout", named_json(&client->named_rollout), "documents", documents_json(client));
 	char *text = json_dumps(o, JSON_SORT_KEYS | JSON_INDENT(1));
 
 	json_decref(o);

@@ -3,13 +3,13 @@
  * The frame around a body:
  *
  *	kmend signed 1 release
- *	signature builder 5f0c… 9a77…         role, key id (64 digits), signature (128 digits); none to KM_TRUST_SIGNATURES lines
- *	signature reviewer 03be… 41d0…
- *	body 1234                             bytes up to the end of the file, no more and no less
+ *	signature builder 5f0c… 9a77…   role, key id (64 digits), signature (128 digits)
+ *	signature reviewer 03be… 41d0…  none to KM_TRUST_SIGNATURES lines
+ *	body 1234                       bytes up to the end of the file, no more and no less
  *	{"type":"release",…
  *
- * There is one spelling of each frame: single blanks, lower-case hex, no leading zeros, lines end with \n. Signatures stand outside of
- * what they sign, so that a document can gather them without changing.
+ * There is one spelling of each frame: single blanks, lower-case hex, no leading zeros, lines end with \n. Signatures
+ * stand outside of what they sign, so that a document can gather them without changing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -114,7 +114,8 @@ static bool read_signature(struct line line, enum km_doc doc, struct km_signatur
 
 		if (!(trust_roles(doc) & 1u << i) || !line_starts(&rest, km_role_name((enum km_role)i)))
 			continue;
-		if (rest.n != 1 + ID + 1 + SUM || rest.at[0] != ' ' || rest.at[1 + ID] != ' ' || !hex_read(rest.at + 1, ID, id, sizeof(id)))
+		if (rest.n != 1 + ID + 1 + SUM || rest.at[0] != ' ' || rest.at[1 + ID] != ' ' ||
+		    !hex_read(rest.at + 1, ID, id, sizeof(id)))
 			return false;
 		ret->role = (enum km_role)i;
 		km_hex(id, sizeof(id), ret->key);
@@ -174,7 +175,8 @@ static km_error *read_frame(km_cursor *c, enum km_doc doc, km_envelope **ret, en
 	}
 	if (!body || !km_left(c)) {
 		km_vec_free(&signed_by.signatures);
-		return trust_refuse(why, KM_WHY_MALFORMED, "the frame of this %s is broken at byte %zu", km_doc_name(doc), c->pos);
+		return trust_refuse(why, KM_WHY_MALFORMED, "the frame of this %s is broken at byte %zu",
+				    km_doc_name(doc), c->pos);
 	}
 	*ret = km_envelope_create(doc, c->bytes + c->pos, km_left(c));
 	(*ret)->signatures.at = signed_by.signatures.at;
@@ -189,11 +191,13 @@ km_error *km_envelope_parse(enum km_doc doc, const void *bytes, size_t size, km_
 	enum km_doc said;
 
 	if (size > km_doc_max(doc))
-		return trust_refuse(why, KM_WHY_TOO_LARGE, "a %s has at most %zu bytes, this has more", km_doc_name(doc), km_doc_max(doc));
+		return trust_refuse(why, KM_WHY_TOO_LARGE, "a %s has at most %zu bytes, this has more",
+				    km_doc_name(doc), km_doc_max(doc));
 	if (!read_first(&c, &said))
 		return trust_refuse(why, KM_WHY_MALFORMED, "this is no signed document of kmend");
 	if (said != doc)
-		return trust_refuse(why, KM_WHY_WRONG_TYPE, "this is a %s, not a %s", km_doc_name(said), km_doc_name(doc));
+		return trust_refuse(why, KM_WHY_WRONG_TYPE, "this is a %s, not a %s", km_doc_name(said),
+				    km_doc_name(doc));
 	return read_frame(&c, doc, ret, why);
 }
 

@@ -9,7 +9,8 @@
 /* libsodium is ready; it ends the program when the machine has no randomness at all. */
 void trust_sodium(void);
 /* An error for that reason: KM_INPUT for malformed and too large, else KM_REFUSED. Sets *why unless why is NULL. */
-KM_CHECKED km_error *trust_refuse(enum km_trust_why *why, enum km_trust_why which, const char *fmt, ...) KM_PRINTF(3, 4);
+KM_CHECKED km_error *trust_refuse(enum km_trust_why *why, enum km_trust_why which, const char *fmt, ...)
+	KM_PRINTF(3, 4);
 /* The roles that sign a document, as a bit set of 1 << role. */
 unsigned trust_roles(enum km_doc doc);
 
@@ -20,7 +21,8 @@ bool hex_read(const char *text, size_t length, uint8_t *ret, size_t n);
 bool hex_ok(const char *text, size_t n);
 
 /* ---- fields.c: a JSON object with nothing unknown in it -----------------------------------------------------------
- * Errors are sticky, as with a cursor: after the first one all reads give zeros, and fields_end() tells it. Texts go into the arena.
+ * Errors are sticky, as with a cursor: after the first one all reads give zeros, and fields_end() tells it. Texts go
+ * into the arena.
  */
 struct fields {
 	json_t *object;
@@ -30,7 +32,8 @@ struct fields {
 	bool *failed; /* shared by all objects of a document */
 	km_error **error;
 };
-/* The body of an envelope as the outermost object. *root is to be json_decref()ed by the caller. Checks type and format. */
+/* The body of an envelope as the outermost object. *root is to be json_decref()ed by the caller. Checks type and
+ * format. */
 struct fields fields_body(const km_envelope *envelope, km_arena *arena, bool *failed, km_error **error, json_t **root);
 /* The value of a key that must be there, or NULL. */
 json_t *fields_take(struct fields *f, const char *key);
@@ -74,9 +77,11 @@ enum { FORMAT = 1 };
 
 /* "type" and "format" of a body that is being written. */
 json_t *body_begin(enum km_doc doc);
-/* Appends; NULL (a text that is no UTF-8) as a null, which no parser here takes: nothing that was asked for may be left out in silence. */
+/* Appends; NULL (a text that is no UTF-8) as a null, which no parser here takes: nothing that was asked for may be left
+ * out in silence. */
 void body_append(json_t *array, json_t *value);
-/* The body's bytes in an envelope, parsed once more by `parse` (through km_body_check()): whatever is written can be read. Lets go of o. */
+/* The body's bytes in an envelope, parsed once more by `parse` (through km_body_check()): whatever is written can be
+ * read. Lets go of o. */
 KM_CHECKED km_error *body_end(enum km_doc doc, json_t *o, km_envelope **ret);
 
 /* ---- client.c ---------------------------------------------------------------------------------------------------- */
@@ -84,8 +89,8 @@ struct km_trust_client {
 	char *channel;
 	int64_t floor; /* the youngest timestamp's date: no clock is believed that shows less */
 	int64_t seen_timestamp, seen_index, seen_rollout; /* highest versions taken */
-	struct km_named named_index, named_rollout;       /* by the last timestamp */
-	km_envelope *envelopes[KM_DOCS]; /* what is held; never a release */
+	struct km_named named_index, named_rollout;	  /* by the last timestamp */
+	km_envelope *envelopes[KM_DOCS];		  /* what is held; never a release */
 	struct km_root root;
 	struct km_index index;
 	struct km_rollout rollout;
@@ -93,7 +98,8 @@ struct km_trust_client {
 };
 /* Time as the client believes it. */
 int64_t client_now(const km_trust_client *client, int64_t now);
-/* Parses what the envelope holds into the client and keeps the envelope; the one before goes. *envelope becomes NULL on success. */
+/* Parses what the envelope holds into the client and keeps the envelope; the one before goes. *envelope becomes NULL on
+ * success. */
 KM_CHECKED km_error *client_hold(km_trust_client *client, km_envelope **envelope);
 
 /* ---- key.c ------------------------------------------------------------------------------------------------------- */

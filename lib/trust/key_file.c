@@ -24,7 +24,7 @@
 
 enum { BOXED = KM_KEY_LEN + crypto_secretbox_MACBYTES, FILE_MAX = 4096 };
 /* A file from elsewhere must not be able to take all memory. */
-#define OPS_MAX 20
+#define OPS_MAX	   20
 #define MEMORY_MAX ((uint64_t)2 << 30)
 
 struct lines {
@@ -149,7 +149,7 @@ static void wipe(char **text)
 	free(*text);
 }
 
-#define PUBLIC "kmend public key 1\n"
+#define PUBLIC	"kmend public key 1\n"
 #define PRIVATE "kmend private key 1\n"
 
 static km_error *read_private_file(const char *path, struct private_file *ret)
@@ -172,7 +172,8 @@ static km_error *read_private_file(const char *path, struct private_file *ret)
 	return l.failed ? km_error_new(KM_INPUT, "the private key %s is damaged", path) : NULL;
 }
 
-static km_error *stretch(const char *passphrase, const struct private_file *file, uint8_t key[static crypto_secretbox_KEYBYTES])
+static km_error *stretch(const char *passphrase, const struct private_file *file,
+			 uint8_t key[static crypto_secretbox_KEYBYTES])
 {
 	if (crypto_pwhash(key, crypto_secretbox_KEYBYTES, passphrase, strlen(passphrase), file->salt, file->cost.ops,
 			  (size_t)file->cost.memory, crypto_pwhash_ALG_ARGON2ID13))
@@ -181,7 +182,8 @@ static km_error *stretch(const char *passphrase, const struct private_file *file
 	return NULL;
 }
 
-static km_error *unbox(const char *path, const struct private_file *file, const char *passphrase, uint8_t seed[static KM_KEY_LEN])
+static km_error *unbox(const char *path, const struct private_file *file, const char *passphrase,
+		       uint8_t seed[static KM_KEY_LEN])
 {
 	uint8_t key[crypto_secretbox_KEYBYTES];
 	int bad;
@@ -240,7 +242,8 @@ static void print_public(km_str *s, const char *first, const struct km_public_ke
 	char hex[2 * KM_KEY_LEN + 1];
 
 	km_hex(key->key, sizeof(key->key), hex);
-	km_str_printf(s, "%srole: %s\nname: %s\nid: %s\nkey: %s\n", first, km_role_name(key->role), key->name, key->id, hex);
+	km_str_printf(s, "%srole: %s\nname: %s\nid: %s\nkey: %s\n", first, km_role_name(key->role), key->name, key->id,
+		      hex);
 }
 
 static void print_hex(km_str *s, const char *name, const uint8_t *bytes, size_t n)
@@ -255,7 +258,8 @@ static void print_hex(km_str *s, const char *name, const uint8_t *bytes, size_t 
 	sodium_memzero(hex, sizeof(hex));
 }
 
-static km_error *print_boxed(km_str *s, const km_private_key *key, const char *passphrase, const struct km_key_cost *cost)
+static km_error *print_boxed(km_str *s, const km_private_key *key, const char *passphrase,
+			     const struct km_key_cost *cost)
 {
 	struct private_file file = {.cost = *cost};
 	uint8_t box[crypto_secretbox_KEYBYTES];
@@ -273,7 +277,8 @@ static km_error *print_boxed(km_str *s, const km_private_key *key, const char *p
 	return NULL;
 }
 
-static km_error *print_private(const km_private_key *key, const char *passphrase, const struct km_key_cost *cost, km_str *ret)
+static km_error *print_private(const km_private_key *key, const char *passphrase, const struct km_key_cost *cost,
+			       km_str *ret)
 {
 	trust_sodium();
 	/* All at once: a buffer that grew would leave its first half behind in freed memory. */
@@ -305,7 +310,8 @@ static km_error *write_private(const char *path, const char *text, size_t n)
 	return err;
 }
 
-km_error *km_key_save(const km_private_key *key, const char *path, const char *passphrase, const struct km_key_cost *cost)
+km_error *km_key_save(const km_private_key *key, const char *path, const char *passphrase,
+		      const struct km_key_cost *cost)
 {
 	km_str s = {0};
 	km_error *err = print_private(key, passphrase, cost, &s);
@@ -317,7 +323,8 @@ km_error *km_key_save(const km_private_key *key, const char *path, const char *p
 	return err;
 }
 
-km_error *km_key_resave(const km_private_key *key, const char *path, const char *passphrase, const struct km_key_cost *cost)
+km_error *km_key_resave(const km_private_key *key, const char *path, const char *passphrase,
+			const struct km_key_cost *cost)
 {
 	KM_AUTOFREE char *beside = km_printf("%s.new", path);
 

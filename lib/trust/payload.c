@@ -25,7 +25,8 @@ km_payload_sum *km_payload_begin(const struct km_payload *payload)
 km_error *km_payload_add(km_payload_sum *sum, const void *bytes, size_t n, enum km_trust_why *why)
 {
 	if (n > sum->payload.size - sum->seen)
-		return trust_refuse(why, KM_WHY_PAYLOAD, "the payload is larger than the %llu bytes that its release gives it",
+		return trust_refuse(why, KM_WHY_PAYLOAD,
+				    "the payload is larger than the %llu bytes that its release gives it",
 				    (unsigned long long)sum->payload.size);
 	km_sha256_add(sum->sum, bytes, n);
 	sum->seen += n;
@@ -46,7 +47,8 @@ km_error *km_payload_end(km_payload_sum *sum, enum km_trust_why *why)
 		return trust_refuse(why, KM_WHY_PAYLOAD, "the payload has %llu bytes, and its release gives it %llu",
 				    (unsigned long long)seen, (unsigned long long)payload.size);
 	if (strcmp(hex, payload.sha256))
-		return trust_refuse(why, KM_WHY_PAYLOAD, "the payload's SHA-256 is %s, and its release says %s", hex, payload.sha256);
+		return trust_refuse(why, KM_WHY_PAYLOAD, "the payload's SHA-256 is %s, and its release says %s", hex,
+				    payload.sha256);
 	return NULL;
 }
 
@@ -88,7 +90,8 @@ km_error *km_payload_read(const char *path, const struct km_payload *payload, ui
 	size_t n = 0;
 
 	if (payload->size > KM_PAYLOAD_MAX)
-		return trust_refuse(why, KM_WHY_TOO_LARGE, "a payload has at most %llu bytes", (unsigned long long)KM_PAYLOAD_MAX);
+		return trust_refuse(why, KM_WHY_TOO_LARGE, "a payload has at most %llu bytes",
+				    (unsigned long long)KM_PAYLOAD_MAX);
 	KM_TRY(read_up_to(path, payload->size, &bytes, &n));
 	sum = km_payload_begin(payload);
 	err = km_payload_add(sum, bytes, n, why);

@@ -131,7 +131,8 @@ km_error *km_public_root(const char *dir, struct km_root *ret)
 	}
 	km_strv_free(&names);
 	if (!first)
-		return km_error_hint(km_error_new(KM_ENV, "there is no root in %s", dir), "kmend key ceremony makes the first one");
+		return km_error_hint(km_error_new(KM_ENV, "there is no root in %s", dir),
+				     "kmend key ceremony makes the first one");
 	err = load_root(dir, first, &envelope);
 	if (!err)
 		err = km_verify_first_root(envelope, NULL, &root, NULL);
@@ -205,7 +206,8 @@ static km_error *dates(const km_envelope *envelope, struct km_expiry *ret)
 	}
 }
 
-static km_error *add_status(const char *dir, enum km_doc doc, const char *name, const struct km_root *root, km_expiries *ret)
+static km_error *add_status(const char *dir, enum km_doc doc, const char *name, const struct km_root *root,
+			    km_expiries *ret)
 {
 	KM_CLEANUP(km_envelope_destroyp) km_envelope *envelope = NULL;
 	KM_AUTOFREE char *path = km_path(dir, name);
@@ -278,7 +280,8 @@ km_error *km_public_status(const char *dir, km_expiries *ret)
 		return err;
 	}
 	if (!list.n)
-		return km_error_hint(km_error_new(KM_NOTHING, "there is no document in %s", dir), "kmend key ceremony makes the first ones");
+		return km_error_hint(km_error_new(KM_NOTHING, "there is no document in %s", dir),
+				     "kmend key ceremony makes the first ones");
 	*ret = list;
 	return NULL;
 }

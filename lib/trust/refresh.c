@@ -42,9 +42,11 @@ static km_error *renew_rollout(struct refresh *r, const char *channel, km_envelo
 	rollout.version++;
 	rollout.issued = r->now;
 	rollout.expires = r->now + r->lifetimes->rollout;
-	err = r->rollout ? km_rollout_make(&rollout, &new)
-			 : km_error_hint(km_error_new(KM_REFUSED, "the rollout of %s runs out, and there is no rollout key", channel),
-					 "its key belongs into %s/keys, without a passphrase", r->dir);
+	err = r->rollout
+		      ? km_rollout_make(&rollout, &new)
+		      : km_error_hint(km_error_new(KM_REFUSED,
+						   "the rollout of %s runs out, and there is no rollout key", channel),
+				      "its key belongs into %s/keys, without a passphrase", r->dir);
 	km_rollout_free(&rollout);
 	if (!err)
 		err = km_envelope_sign_with(new, r->rollout);

@@ -97,10 +97,10 @@ static json_t *kernel_json(const struct km_release_kernel *kernel)
 		const struct km_payload *p = &kernel->payloads[i];
 
 		body_append(payloads, json_pack("{s:s, s:s, s:I}", "flavour", p->flavour, "sha256", p->sha256, "size",
-							  (json_int_t)p->size));
+						(json_int_t)p->size));
 	}
-	return json_pack("{s:s, s:s, s:s, s:o}", "arch", kernel->arch, "release", kernel->release, "build_id", kernel->build_id,
-			 "payloads", payloads);
+	return json_pack("{s:s, s:s, s:s, s:o}", "arch", kernel->arch, "release", kernel->release, "build_id",
+			 kernel->build_id, "payloads", payloads);
 }
 
 km_error *km_release_make(const struct km_release *release, km_envelope **ret)
@@ -118,7 +118,9 @@ km_error *km_release_make(const struct km_release *release, km_envelope **ret)
 	json_object_set_new(o, "issued", json_integer(release->issued));
 	json_object_set_new(o, "cves", cves);
 	json_object_set_new(o, "replace", json_boolean(release->replace));
-	json_object_set_new(o, "source", json_pack("{s:s, s:I}", "sha256", release->source_sha256, "size", (json_int_t)release->source_size));
+	json_object_set_new(
+		o, "source",
+		json_pack("{s:s, s:I}", "sha256", release->source_sha256, "size", (json_int_t)release->source_size));
 	json_object_set_new(o, "kernels", kernels);
 	return body_end(KM_DOC_RELEASE, o, ret);
 }

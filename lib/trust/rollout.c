@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The body of a rollout: who must wait, and what is halted. Nothing in it can give what the index does not: each entry is one more condition
- * on a release, and an entry for a release that the index does not have means nothing.
+ * The body of a rollout: who must wait, and what is halted. Nothing in it can give what the index does not: each entry
+ * is one more condition on a release, and an entry for a release that the index does not have means nothing.
  */
 #include "internal.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The body of a root: {"type":"root","format":1,"version","issued","expires","keys":[{"id","role","name","key"}],"thresholds":{role: n}} */
+/* The body of a root:
+ * {"type":"root","format":1,"version","issued","expires","keys":[{"id","role","name","key"}],"thresholds":{role: n}} */
 #include "internal.h"
 
 static bool role_ok(const char *s)
@@ -47,7 +48,8 @@ static void check_keys(struct fields *f, const struct km_root *root)
 	}
 	for (unsigned i = 0; i < KM_ROLES; i++)
 		if (have[i] < root->threshold[i])
-			fields_fail(f, "%u %s keys must sign, and there are %u", root->threshold[i], km_role_name((enum km_role)i), have[i]);
+			fields_fail(f, "%u %s keys must sign, and there are %u", root->threshold[i],
+				    km_role_name((enum km_role)i), have[i]);
 }
 
 static void read_root(struct fields *f, struct km_root *ret)
@@ -64,7 +66,8 @@ static void read_root(struct fields *f, struct km_root *ret)
 		read_key(f, keys, i, &ret->keys[i]);
 	thresholds = fields_in(f, "thresholds");
 	for (unsigned i = 0; i < KM_ROLES; i++)
-		ret->threshold[i] = (unsigned)fields_int(&thresholds, km_role_name((enum km_role)i), 1, KM_TRUST_SIGNATURES / 2);
+		ret->threshold[i] =
+			(unsigned)fields_int(&thresholds, km_role_name((enum km_role)i), 1, KM_TRUST_SIGNATURES / 2);
 	fields_done(&thresholds);
 	fields_done(f);
 	if (!*f->failed)
@@ -94,7 +97,8 @@ static json_t *key_json(const struct km_public_key *key)
 	char hex[2 * KM_KEY_LEN + 1];
 
 	km_hex(key->key, sizeof(key->key), hex);
-	return json_pack("{s:s, s:s, s:s, s:s}", "id", key->id, "role", km_role_name(key->role), "name", key->name, "key", hex);
+	return json_pack("{s:s, s:s, s:s, s:s}", "id", key->id, "role", km_role_name(key->role), "name", key->name,
+			 "key", hex);
 }
 
 km_error *km_root_make(const struct km_root *root, km_envelope **ret)

@@ -17,17 +17,20 @@ static km_error *remove_key(struct km_root *root, const char *word)
 			found++;
 		}
 	if (!found)
-		return km_error_hint(km_error_new(KM_REFUSED, "root %lld has no key '%s'", (long long)root->version, word),
-				     "kmend sign --show tells the keys of a root");
+		return km_error_hint(
+			km_error_new(KM_REFUSED, "root %lld has no key '%s'", (long long)root->version, word),
+			"kmend sign --show tells the keys of a root");
 	if (found > 1)
-		return km_error_hint(km_error_new(KM_REFUSED, "%zu keys of root %lld are named '%s'", found, (long long)root->version, word),
+		return km_error_hint(km_error_new(KM_REFUSED, "%zu keys of root %lld are named '%s'", found,
+						  (long long)root->version, word),
 				     "take the key's id; kmend sign --show tells it");
 	memmove(&root->keys[at], &root->keys[at + 1], (root->n_keys - at - 1) * sizeof(root->keys[0]));
 	root->n_keys--;
 	return NULL;
 }
 
-km_error *km_root_next(const struct km_root *old, const struct km_root_change *change, int64_t now, int64_t lifetime, km_envelope **ret)
+km_error *km_root_next(const struct km_root *old, const struct km_root_change *change, int64_t now, int64_t lifetime,
+		       km_envelope **ret)
 {
 	KM_AUTOFREE struct km_public_key *keys = km_calloc(old->n_keys + change->n_add, sizeof(*keys));
 	struct km_root root = *old;

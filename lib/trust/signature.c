@@ -13,7 +13,8 @@
 
 #include "internal.h"
 
-/* The domain stands before the body, so that no signature means anything elsewhere: not for another document, not in another role. */
+/* The domain stands before the body, so that no signature means anything elsewhere: not for another document, not in
+ * another role. */
 static uint8_t *message(const km_envelope *envelope, enum km_role role, size_t *size)
 {
 	km_str s = {0};
@@ -31,8 +32,9 @@ km_error *km_envelope_sign(const km_envelope *envelope, const km_private_key *ke
 	size_t size;
 
 	if (!(trust_roles(envelope->doc) & 1u << key->public.role))
-		return km_error_hint(km_error_new(KM_REFUSED, "the key %s is a %s key, and those do not sign a %s", key->public.name,
-						  km_role_name(key->public.role), km_doc_name(envelope->doc)),
+		return km_error_hint(km_error_new(KM_REFUSED, "the key %s is a %s key, and those do not sign a %s",
+						  key->public.name, km_role_name(key->public.role),
+						  km_doc_name(envelope->doc)),
 				     "a key has one role for life; kmend key show tells it");
 	trust_sodium();
 	bytes = message(envelope, key->public.role, &size);
@@ -50,7 +52,8 @@ km_error *km_envelope_sign_with(km_envelope *envelope, const km_private_key *key
 	return km_envelope_add(envelope, &signature);
 }
 
-bool km_signature_good(const km_envelope *envelope, const struct km_signature *signature, const struct km_public_key *key)
+bool km_signature_good(const km_envelope *envelope, const struct km_signature *signature,
+		       const struct km_public_key *key)
 {
 	KM_AUTOFREE uint8_t *bytes = NULL;
 	size_t size;
@@ -67,8 +70,8 @@ char *km_signature_text(const km_envelope *envelope, const struct km_signature *
 	char hex[2 * KM_SIGNATURE_LEN + 1];
 
 	km_hex(signature->bytes, sizeof(signature->bytes), hex);
-	return km_printf("kmend signature 1\ndocument: %s\nbody: %s\nrole: %s\nkey: %s\nsignature: %s\n", km_doc_name(envelope->doc),
-			 envelope->id, km_role_name(signature->role), signature->key, hex);
+	return km_printf("kmend signature 1\ndocument: %s\nbody: %s\nrole: %s\nkey: %s\nsignature: %s\n",
+			 km_doc_name(envelope->doc), envelope->id, km_role_name(signature->role), signature->key, hex);
 }
 
 /* The value between "<name>: " and the end of the line; *at moves behind it. NULL when another line stands there. */
@@ -86,7 +89,8 @@ static char *value(const char **at, const char *name)
 km_error *km_signature_parse(const km_envelope *envelope, const void *bytes, size_t size, struct km_signature *ret)
 {
 	static const char first[] = "kmend signature 1\n";
-	KM_AUTOFREE char *text = km_strndup(bytes, size), *doc = NULL, *body = NULL, *role = NULL, *key = NULL, *sum = NULL;
+	KM_AUTOFREE char *text = km_strndup(bytes, size), *doc = NULL, *body = NULL, *role = NULL, *key = NULL,
+			 *sum = NULL;
 	struct km_signature signature = {0};
 	const char *at = text + sizeof(first) - 1;
 
@@ -95,9 +99,11 @@ km_error *km_signature_parse(const km_envelope *envelope, const void *bytes, siz
 	    strlen(text) != size || !km_role_of(role, &signature.role) || strlen(key) != KM_SHA256_HEX - 1 ||
 	    !hex_ok(key, KM_SHA256_HEX - 1) || !hex_read(sum, strlen(sum), signature.bytes, sizeof(signature.bytes)))
 		return km_error_new(KM_INPUT, "this is no signature file of kmend");
-	if (strcmp(doc, km_doc_name(envelope->doc)) || strcmp(body, envelope->id) || !(trust_roles(envelope->doc) & 1u << signature.role))
+	if (strcmp(doc, km_doc_name(envelope->doc)) || strcmp(body, envelope->id) ||
+	    !(trust_roles(envelope->doc) & 1u << signature.role))
 		return km_error_hint(km_error_new(KM_REFUSED, "the signature is for another document"),
-				     "it signs the %s with SHA-256 %s; this %s has %s", doc, body, km_doc_name(envelope->doc), envelope->id);
+				     "it signs the %s with SHA-256 %s; this %s has %s", doc, body,
+				     km_doc_name(envelope->doc), envelope->id);
 	memcpy(signature.key, key, sizeof(signature.key));
 	*ret = signature;
 	return NULL;

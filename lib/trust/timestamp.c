@@ -16,7 +16,8 @@ static void read_timestamp(struct fields *f, struct km_timestamp *ret)
 	ret->channel = fields_text(f, "channel", km_trust_name_ok);
 	ret->version = fields_int(f, "version", 1, KM_VERSION_MAX - 1);
 	ret->issued = fields_int(f, "issued", 0, TIME_MAX);
-	/* Short-lived by its nature: one that is signed for years by mistake would let a frozen server pass for a living one. */
+	/* Short-lived by its nature: one that is signed for years by mistake would let a frozen server pass for a
+	 * living one. */
 	ret->expires = fields_int(f, "expires", ret->issued, ret->issued + KM_TIMESTAMP_MAX);
 	read_named(f, "index", &ret->index);
 	read_named(f, "rollout", &ret->rollout);
@@ -65,8 +66,8 @@ void km_timestamp_free(struct km_timestamp *timestamp)
 	*timestamp = (struct km_timestamp){0};
 }
 
-km_error *km_timestamp_for(const km_envelope *index, const km_envelope *rollout, int64_t version, int64_t now, int64_t lifetime,
-			   const km_private_key *key, km_envelope **ret)
+km_error *km_timestamp_for(const km_envelope *index, const km_envelope *rollout, int64_t version, int64_t now,
+			   int64_t lifetime, const km_private_key *key, km_envelope **ret)
 {
 	struct km_index i = {0};
 	struct km_rollout r = {0};
@@ -78,7 +79,8 @@ km_error *km_timestamp_for(const km_envelope *index, const km_envelope *rollout,
 	if (!err && strcmp(i.channel, r.channel))
 		err = km_error_new(KM_USAGE, "the index is of the channel %s, the rollout of %s", i.channel, r.channel);
 	if (!err) {
-		struct km_timestamp t = {.channel = i.channel, .version = version, .issued = now, .expires = now + lifetime};
+		struct km_timestamp t = {
+			.channel = i.channel, .version = version, .issued = now, .expires = now + lifetime};
 
 		t.index.version = i.version;
 		t.rollout.version = r.version;

@@ -11,11 +11,8 @@ unsigned km_verify_count(const km_envelope *envelope, const struct km_root *root
 		const struct km_public_key *key = &root->keys[i];
 		bool found = false;
 
-		for (size_t j = 0; j < envelope->signatures.n && key->role == role && !found; j++) {
-			const struct km_signature *signature = &envelope->signatures.at[j];
-
-			found = signature->role == role && km_signature_good(envelope, signature, key);
-		}
+		for (size_t j = 0; j < envelope->signatures.n && key->role == role && !found; j++)
+			found = km_signature_good(envelope, &envelope->signatures.at[j], key);
 		good += found;
 	}
 	return good;
@@ -31,7 +28,8 @@ km_error *km_verify(const km_envelope *envelope, const struct km_root *root, enu
 			continue;
 		good = km_verify_count(envelope, root, role);
 		if (good < root->threshold[i])
-			return trust_refuse(why, KM_WHY_SIGNATURES, "the %s has %u of %u good signatures by %s keys of root %lld",
+			return trust_refuse(why, KM_WHY_SIGNATURES,
+					    "the %s has %u of %u good signatures by %s keys of root %lld",
 					    km_doc_name(envelope->doc), good, root->threshold[i], km_role_name(role),
 					    (long long)root->version);
 	}
@@ -45,8 +43,9 @@ static km_error *malformed(km_error *err, enum km_trust_why *why)
 	return err;
 }
 
-/* A root names the keys that must have signed it, so that it has to be read before it can be verified by them. This is safe for a root whose
- * bytes were verified by the root before, or are those that a person was told; else no more than its own word is claimed. */
+/* A root names the keys that must have signed it, so that it has to be read before it can be verified by them. This is
+ * safe for a root whose bytes were verified by the root before, or are those that a person was told; else no more than
+ * its own word is claimed. */
 static km_error *read_self_signed(const km_envelope *envelope, struct km_root *ret, enum km_trust_why *why)
 {
 	struct km_root root;
@@ -61,14 +60,17 @@ static km_error *read_self_signed(const km_envelope *envelope, struct km_root *r
 	return err;
 }
 
-km_error *km_verify_first_root(const km_envelope *envelope, const char *fingerprint, struct km_root *ret, enum km_trust_why *why)
+km_error *km_verify_first_root(const km_envelope *envelope, const char *fingerprint, struct km_root *ret,
+			       enum km_trust_why *why)
 {
 	if (fingerprint && strcmp(fingerprint, envelope->id))
-		return trust_refuse(why, KM_WHY_MIXED, "this root has the fingerprint %s, not %s", envelope->id, fingerprint);
+		return trust_refuse(why, KM_WHY_MIXED, "this root has the fingerprint %s, not %s", envelope->id,
+				    fingerprint);
 	return read_self_signed(envelope, ret, why);
 }
 
-km_error *km_verify_next_root(const km_envelope *envelope, const struct km_root *old, struct km_root *ret, enum km_trust_why *why)
+km_error *km_verify_next_root(const km_envelope *envelope, const struct km_root *old, struct km_root *ret,
+			      enum km_trust_why *why)
 {
 	struct km_root root;
 
@@ -79,8 +81,9 @@ km_error *km_verify_next_root(const km_envelope *envelope, const struct km_root 
 		return NULL;
 	}
 
-	km_error *err = trust_refuse(why, root.version <= old->version ? KM_WHY_ROLLBACK : KM_WHY_GAP,
-				     "root %lld cannot follow root %lld", (long long)root.version, (long long)old->version);
+	km_error *err =
+		trust_refuse(why, root.version <= old->version ? KM_WHY_ROLLBACK : KM_WHY_GAP,
+			     "root %lld cannot follow root %lld", (long long)root.version, (long long)old->version);
 
 	km_root_free(&root);
 	return err;

@@ -76,6 +76,34 @@ expect 1 'an unknown role in a number' err "'king=2' is no ROLE=NUMBER"
 run "$KMEND" key ceremony --no-passphrase --channel ../x u
 expect 1 'a channel that is a path' err 'cannot be the name of a channel'
 
+# ---- the ceremony at a terminal ----
+cat >terminal.py <<'END'
+import os, pty, sys
+pid, fd = pty.fork()
+if not pid:
+    os.execv(sys.argv[1], [sys.argv[1], "key", "ceremony", "i"])
+answers = [(b"root keys [3]: ", b"1"), (b"must sign [1]: ", b""), (b"builder keys [1]: ", b""), (b"reviewer keys [1]: ", b""),
+           (b"[stable]: ", b"edge"), (b"new key root-1: ", b"swordfish"), (b"once more: ", b"swordfish")]
+answers += [(b": ", b"swordfish")] * 6
+seen = b""
+try:
+    while chunk := os.read(fd, 4096):
+        seen += chunk
+        sys.stdout.buffer.write(chunk)
+        if answers and seen.endswith(answers[0][0]):
+            os.write(fd, answers.pop(0)[1] + b"\n")
+except OSError:
+    pass
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) or len(answers))
+END
+run timeout 120 python3 terminal.py "$KMEND"
+expect 0 'questions and passphrases at a terminal' out 'a passphrase for the new key index-1' out 'the channel edge stands'
+! grep -q swordfish "$work/out"
+ok $? 'no passphrase is shown'
+run "$KMEND" key show i/keys/root-1.key i/keys/index-1.key i/keys/timestamp-1.key
+[ "$(grep -c encrypted "$work/out")" -eq 2 ]
+ok $? 'offline keys are encrypted, online keys are not'
+
 # ---- refresh ----
 run "$KMEND" sign --refresh --date 2026-03-02 t
 expect 0 'refresh' out 'signed 2 timestamps and 0 rollouts'

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Signed documents, signature files and a host's state, in any bytes. The first byte chooses what the rest is. No signature is looked at for
- * the bodies: what stands behind one is fuzzed as if a key had been stolen. A body that is read can be written, and reads the same.
+ * Signed documents, signature files and a host's state, in any bytes. The first byte chooses what the rest is. No
+ * signature is looked at for the bodies: what stands behind one is fuzzed as if a key had been stolen. A body that is
+ * read can be written, and reads the same.
  */
 #include <kmend/trust.h>
 

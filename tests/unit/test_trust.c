@@ -4,9 +4,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <sodium.h>
+
+#include "internal.h"
 #include "toy_trust.h"
 
-#define ID "77ab77ab77ab77ab77ab77ab77ab77ab77ab77ab77ab77ab77ab77ab77ab77ab"
+#define ID  "77ab77ab77ab77ab77ab77ab77ab77ab77ab77ab77ab77ab77ab77ab77ab77ab"
 #define ID2 "88ab77ab77ab77ab77ab77ab77ab77ab77ab77ab77ab77ab77ab77ab77ab77ab"
 
 /* ---- frames ---- */
@@ -103,22 +106,52 @@ static void too_many_signatures(void **state)
 	km_envelope_destroy(envelope);
 }
 
+/* The bytes that are signed, as kmend-trust(5) tells them; whoever verifies elsewhere depends on them. */
+static void what_is_signed(void **state)
+{
+	static const char message[] = "kmend/1 release builder\n{}";
+	km_envelope *envelope = km_envelope_create(KM_DOC_RELEASE, "{}", 2);
+	struct km_signature signature;
+	km_private_key *key = NULL;
+
+	(void)state;
+	check_ok(km_key_create(KM_ROLE_BUILDER, "b", &key));
+	check_ok(km_envelope_sign(envelope, key, &signature));
+	assert_int_equal(crypto_sign_verify_detached(signature.bytes, (const uint8_t *)message, strlen(message),
+						     key->public.key),
+			 0);
+	/* The same key in the reviewer's name, well made: it is no reviewer, and this is no builder's word. */
+	static const char other[] = "kmend/1 release reviewer\n{}";
+
+	crypto_sign_detached(signature.bytes, NULL, (const uint8_t *)other, strlen(other), key->secret);
+	assert_false(km_signature_good(envelope, &signature, &key->public));
+	signature.role = KM_ROLE_REVIEWER;
+	assert_false(km_signature_good(envelope, &signature, &key->public));
+	km_key_destroy(key);
+	km_envelope_destroy(envelope);
+}
+
 /* ---- bodies ---- */
 
-#define INDEX(rest) "{\"type\":\"index\",\"format\":1,\"channel\":\"stable\",\"version\":1,\"issued\":5,\"expires\":9," rest "}"
+#define INDEX(rest)                                                                                                    \
+	"{\"type\":\"index\",\"format\":1,\"channel\":\"stable\",\"version\":1,\"issued\":5,\"expires\":9," rest "}"
 #define ENTRY(id, rest) "\"releases\":[{\"id\":\"" id "\"," rest "}]"
-#define ROLLOUT(rest) "{\"type\":\"rollout\",\"format\":1,\"channel\":\"stable\",\"version\":1,\"issued\":5,\"expires\":9," rest "}"
+#define ROLLOUT(rest)                                                                                                  \
+	"{\"type\":\"rollout\",\"format\":1,\"channel\":\"stable\",\"version\":1,\"issued\":5,\"expires\":9," rest "}"
 #define NAMED "{\"version\":1,\"sha256\":\"" ID "\"}"
-#define TIMESTAMP(expires) "{\"type\":\"timestamp\",\"format\":1,\"channel\":\"stable\",\"version\":1,\"issued\":5,\"expires\":" expires \
+#define TIMESTAMP(expires)                                                                                             \
+	"{\"type\":\"timestamp\",\"format\":1,\"channel\":\"stable\",\"version\":1,\"issued\":5,\"expires\":" expires  \
 	",\"index\":" NAMED ",\"rollout\":" NAMED "}"
-#define RELEASE_(name, severity, cves, source, kernels) \
-	"{\"type\":\"release\",\"format\":1,\"name\":\"" name "\",\"version\":\"1\",\"issued\":5,\"summary\":\"s\",\"severity\":\"" severity \
+#define RELEASE_(name, severity, cves, source, kernels)                                                                \
+	"{\"type\":\"release\",\"format\":1,\"name\":\"" name                                                          \
+	"\",\"version\":\"1\",\"issued\":5,\"summary\":\"s\",\"severity\":\"" severity                                 \
 	"\",\"replace\":false,\"cves\":[" cves "],\"source\":" source ",\"kernels\":[" kernels "]}"
-#define SOURCE "{\"sha256\":\"" ID "\",\"size\":1}"
+#define SOURCE		       "{\"sha256\":\"" ID "\",\"size\":1}"
 #define PAYLOAD(flavour, size) "{\"flavour\":\"" flavour "\",\"sha256\":\"" ID "\",\"size\":" size "}"
-#define KERNEL(id, payloads) "{\"arch\":\"x86_64\",\"release\":\"6.1\",\"build_id\":\"" id "\",\"payloads\":[" payloads "]}"
+#define KERNEL(id, payloads)                                                                                           \
+	"{\"arch\":\"x86_64\",\"release\":\"6.1\",\"build_id\":\"" id "\",\"payloads\":[" payloads "]}"
 #define RELEASE(kernels) RELEASE_("fix", "high", "", SOURCE, kernels)
-#define BID "00112233445566778899"
+#define BID		 "00112233445566778899"
 
 static void bodies(void **state)
 {
@@ -147,18 +180,24 @@ static void bodies(void **state)
 		{KM_DOC_INDEX, INDEX(ENTRY(ID, "\"staged\":true,\"withdrawn\":\"a\\u001b[2Jb\"")), "withdrawn"},
 		{KM_DOC_INDEX, INDEX(ENTRY(ID, "\"staged\":true,\"withdrawn\":\"a\\u009bb\"")), "withdrawn"},
 		{KM_DOC_INDEX, INDEX(ENTRY(ID, "\"staged\":true,\"withdrawn\":\"a\\u0000b\"")), "NUL"},
-		{KM_DOC_INDEX, INDEX("\"releases\":[{\"id\":\"" ID "\",\"staged\":true},{\"id\":\"" ID "\",\"staged\":true}]"), "there twice"},
+		{KM_DOC_INDEX,
+		 INDEX("\"releases\":[{\"id\":\"" ID "\",\"staged\":true},{\"id\":\"" ID "\",\"staged\":true}]"),
+		 "there twice"},
 		{KM_DOC_INDEX, "{\"type\":\"index\",\"format\":2}", "newer kmend"},
 		{KM_DOC_ROLLOUT, INDEX("\"releases\":[]"), "\"type\" is not \"rollout\""},
 		{KM_DOC_INDEX, "{\"type\":\"index\",\"format\":1,\"channel\":\"../x\"}", "\"channel\""},
 		{KM_DOC_INDEX, "{\"type\":\"index\",\"format\":1,\"channel\":\"a\",\"version\":0}", "\"version\""},
-		{KM_DOC_INDEX, "{\"type\":\"index\",\"format\":1,\"channel\":\"a\",\"version\":9007199254740992}", "\"version\""},
+		{KM_DOC_INDEX, "{\"type\":\"index\",\"format\":1,\"channel\":\"a\",\"version\":9007199254740992}",
+		 "\"version\""},
 		{KM_DOC_INDEX, "{\"type\":\"index\",\"format\":1,\"channel\":\"a\",\"version\":1.0}", "\"version\""},
-		{KM_DOC_INDEX, "{\"type\":\"index\",\"format\":1,\"channel\":\"a\",\"version\":1,\"issued\":9,\"expires\":8}", "\"expires\""},
+		{KM_DOC_INDEX,
+		 "{\"type\":\"index\",\"format\":1,\"channel\":\"a\",\"version\":1,\"issued\":9,\"expires\":8}",
+		 "\"expires\""},
 		{KM_DOC_ROLLOUT, ROLLOUT("\"releases\":[]"), NULL},
 		{KM_DOC_ROLLOUT, ROLLOUT("\"halt\":\"x\"," ENTRY(ID, "\"not_before\":7,\"waves\":[]")), NULL},
 		{KM_DOC_ROLLOUT, ROLLOUT(ENTRY(ID, "\"waves\":[{\"tags\":[\"a\"],\"permyriad\":10000}]")), NULL},
-		{KM_DOC_ROLLOUT, ROLLOUT(ENTRY(ID, "\"waves\":[{\"tags\":[\"a\"],\"permyriad\":10001}]")), "waves[0]: \"permyriad\""},
+		{KM_DOC_ROLLOUT, ROLLOUT(ENTRY(ID, "\"waves\":[{\"tags\":[\"a\"],\"permyriad\":10001}]")),
+		 "waves[0]: \"permyriad\""},
 		{KM_DOC_ROLLOUT, ROLLOUT(ENTRY(ID, "\"waves\":[{\"tags\":[\"A\"],\"permyriad\":1}]")), "\"tags\""},
 		{KM_DOC_ROLLOUT, ROLLOUT(ENTRY(ID, "\"waves\":[{\"permyriad\":1}]")), "\"tags\""},
 		{KM_DOC_ROLLOUT, ROLLOUT(ENTRY(ID, "\"halt\":null")), "\"halt\""},
@@ -175,11 +214,13 @@ static void bodies(void **state)
 		{KM_DOC_RELEASE, RELEASE(KERNEL(BID, "")), "\"payloads\""},
 		{KM_DOC_RELEASE, RELEASE(""), "\"kernels\""},
 		{KM_DOC_RELEASE, RELEASE(KERNEL("0011", PAYLOAD("klp", "1"))), "\"build_id\""},
-		{KM_DOC_RELEASE, RELEASE(KERNEL(BID, PAYLOAD("klp", "1")) "," KERNEL(BID, PAYLOAD("klp", "1"))), "there twice"},
+		{KM_DOC_RELEASE, RELEASE(KERNEL(BID, PAYLOAD("klp", "1")) "," KERNEL(BID, PAYLOAD("klp", "1"))),
+		 "there twice"},
 		{KM_DOC_RELEASE, RELEASE_("../x", "high", "", SOURCE, ""), "\"name\""},
 		{KM_DOC_RELEASE, RELEASE_("fix", "bad", "", SOURCE, ""), "\"severity\""},
 		{KM_DOC_RELEASE, RELEASE_("fix", "low", "\"CVE-26-1\"", SOURCE, ""), "\"cves\""},
-		{KM_DOC_RELEASE, RELEASE_("fix", "low", "\"CVE-2026-12345\"", "{}", ""), "source: there is no \"sha256\""},
+		{KM_DOC_RELEASE, RELEASE_("fix", "low", "\"CVE-2026-12345\"", "{}", ""),
+		 "source: there is no \"sha256\""},
 	};
 
 	(void)state;
@@ -187,8 +228,10 @@ static void bodies(void **state)
 		km_envelope *envelope = km_envelope_create(cases[i].doc, cases[i].body, strlen(cases[i].body));
 		km_error *err = km_body_check(envelope);
 
-		if (!err != !cases[i].message || (err && (err->code != KM_INPUT || !strstr(err->message, cases[i].message))))
-			fail_msg("case %zu: expected %s, got %s", i, cases[i].message ? cases[i].message : "none", err ? err->message : "none");
+		if (!err != !cases[i].message ||
+		    (err && (err->code != KM_INPUT || !strstr(err->message, cases[i].message))))
+			fail_msg("case %zu: expected %s, got %s", i, cases[i].message ? cases[i].message : "none",
+				 err ? err->message : "none");
 		km_error_free(err);
 		km_envelope_destroy(envelope);
 	}
@@ -200,12 +243,21 @@ static void makers_refuse(void **state)
 	const char *tags[] = {"\xff"}, *cves[] = {"\xff"};
 	struct km_wave wave = {tags, 1, 5};
 	struct km_rollout_entry entry = {.id = ID, .waves = &wave, .n_waves = 1};
-	struct km_rollout rollout = {.channel = "stable", .version = 1, .expires = 5, .releases = &entry, .n_releases = 1};
+	struct km_rollout rollout = {
+		.channel = "stable", .version = 1, .expires = 5, .releases = &entry, .n_releases = 1};
 	struct km_index index = {.channel = "UPPER", .version = 1, .expires = 5};
 	struct km_payload payload = {"klp", ID, 1};
 	struct km_release_kernel kernel = {"x86_64", "6.1", BID, &payload, 1};
-	struct km_release release = {.name = "fix", .version = "1", .summary = "", .severity = "low", .cves = cves, .n_cves = 1,
-				     .source_sha256 = ID, .source_size = 1, .kernels = &kernel, .n_kernels = 1};
+	struct km_release release = {.name = "fix",
+				     .version = "1",
+				     .summary = "",
+				     .severity = "low",
+				     .cves = cves,
+				     .n_cves = 1,
+				     .source_sha256 = ID,
+				     .source_size = 1,
+				     .kernels = &kernel,
+				     .n_kernels = 1};
 	km_envelope *envelope = NULL;
 
 	(void)state;
@@ -215,12 +267,46 @@ static void makers_refuse(void **state)
 	assert_null(envelope);
 }
 
+static void roots_that_could_not_be(void **state)
+{
+	struct toy t;
+	struct km_root root;
+	km_envelope *envelope = NULL, *bent;
+	char *text, *at;
+
+	(void)state;
+	toy_setup(&t);
+	root = t.root;
+	root.threshold[KM_ROLE_INDEX] = 2;
+	check_error(km_root_make(&root, &envelope), KM_USAGE, "2 index keys must sign, and there are 1");
+	root.threshold[KM_ROLE_INDEX] = 0;
+	check_error(km_root_make(&root, &envelope), KM_USAGE, "\"index\"");
+	/* An id of one's own choice would let one key count twice. */
+	check_ok(km_root_make(&t.root, &envelope));
+	text = km_strdup((char *)envelope->body);
+	at = strstr(text, "\"id\":\"") + strlen("\"id\":\"");
+	*at = *at == '0' ? '1' : '0';
+	bent = km_envelope_create(KM_DOC_ROOT, text, envelope->size);
+	check_error(km_body_check(bent), KM_INPUT, "the id is not the key's");
+	free(text);
+	km_envelope_destroy(bent);
+	km_envelope_destroy(envelope);
+	toy_end(&t);
+}
+
 static void a_rollout_reads_as_written(void **state)
 {
 	const char *tags[] = {"canary", "eu"};
 	struct km_wave waves[] = {{tags, 2, 10000}, {NULL, 0, 500}};
-	struct km_rollout_entry entries[] = {{.id = ID, .waves = waves, .n_waves = 2, .not_before = 7}, {.id = ID2, .all = true, .halt = "bad"}};
-	struct km_rollout in = {.channel = "stable", .version = 3, .issued = 4, .expires = 5, .releases = entries, .n_releases = 2}, out;
+	struct km_rollout_entry entries[] = {{.id = ID, .waves = waves, .n_waves = 2, .not_before = 7},
+					     {.id = ID2, .all = true, .halt = "bad"}};
+	struct km_rollout in = {.channel = "stable",
+				.version = 3,
+				.issued = 4,
+				.expires = 5,
+				.releases = entries,
+				.n_releases = 2},
+			  out;
 	km_envelope *envelope = NULL;
 
 	(void)state;
@@ -269,7 +355,8 @@ static void cohorts_are_even_and_fixed(void **state)
 static void waves(void **state)
 {
 	const char *canary[] = {"canary"}, *both[] = {"eu", "canary"};
-	struct km_wave nobody = {NULL, 0, 0}, everybody = {NULL, 0, KM_PERMYRIAD}, some = {NULL, 0, 3180}, some_more = {NULL, 0, 3181};
+	struct km_wave nobody = {NULL, 0, 0}, everybody = {NULL, 0, KM_PERMYRIAD}, some = {NULL, 0, 3180},
+		       some_more = {NULL, 0, 3181};
 	struct km_wave tagged[] = {{canary, 1, KM_PERMYRIAD}, {NULL, 0, 0}};
 	struct km_trust_host plain = {.id = "host-1"}, tag = {.id = "host-1", .tags = both, .n_tags = 2};
 	const struct {
@@ -441,6 +528,22 @@ static void states(void **state)
 		check_error(km_trust_parse(bent, strlen(bent), &again), KM_INPUT, "");
 		assert_null(again);
 	}
+	/* A signature of each document, bent: the file is no way around it. */
+	for (unsigned doc = 0; doc < KM_DOCS; doc++) {
+		KM_AUTOFREE char *bent = km_strdup(text),
+				 *mark = km_printf("signature %s ", km_doc_name((enum km_doc)doc));
+		char *at = strstr(bent, mark);
+
+		/* All of a root's: one more than its threshold would be too good to notice. */
+		for (; at; at = strstr(at + 1, mark)) {
+			char *digit = at + strlen(mark) + 65 + 7;
+
+			*digit = *digit == '0' ? '1' : '0';
+		}
+		if (doc != KM_DOC_RELEASE)
+			check_error(km_trust_parse(bent, strlen(bent), &again), KM_INPUT, "");
+		assert_null(again);
+	}
 	for (size_t n = 0; n < strlen(text); n += 97)
 		check_error(km_trust_parse(text, n, &again), KM_INPUT, "");
 	free(text);
@@ -498,8 +601,16 @@ static void a_ceremony_and_its_timer(void **state)
 	static const char *const channels[] = {"stable", "edge"};
 	char *dir = check_dir(), *public = km_path(dir, "public");
 	unsigned asked = 0;
-	struct km_ceremony c = {.dir = dir, .keys = {2, 1, 1, 1, 1, 1}, .threshold = {2, 1, 1, 1, 1, 1}, .channels = channels, .n_channels = 2,
-				.now = TOY_NOW, .lifetimes = km_lifetimes_default, .cost = cheap, .passphrase = one_passphrase, .ctx = &asked};
+	struct km_ceremony c = {.dir = dir,
+				.keys = {2, 1, 1, 1, 1, 1},
+				.threshold = {2, 1, 1, 1, 1, 1},
+				.channels = channels,
+				.n_channels = 2,
+				.now = TOY_NOW,
+				.lifetimes = km_lifetimes_default,
+				.cost = cheap,
+				.passphrase = one_passphrase,
+				.ctx = &asked};
 	struct km_ceremony_done done = {0};
 	struct km_refreshed refreshed = {0};
 	km_expiries list = {0};
@@ -532,8 +643,14 @@ static void a_ceremony_that_waits(void **state)
 {
 	char *dir = check_dir(), *keys = km_path(dir, "keys"), *path = km_path(keys, "p.pub");
 	unsigned asked = 0;
-	struct km_ceremony c = {.dir = dir, .keys = {2, 1, 1, 1, 1, 1}, .threshold = {2, 1, 1, 1, 1, 1}, .now = TOY_NOW,
-				.lifetimes = km_lifetimes_default, .cost = cheap, .passphrase = no_passphrase, .ctx = &asked};
+	struct km_ceremony c = {.dir = dir,
+				.keys = {2, 1, 1, 1, 1, 1},
+				.threshold = {2, 1, 1, 1, 1, 1},
+				.now = TOY_NOW,
+				.lifetimes = km_lifetimes_default,
+				.cost = cheap,
+				.passphrase = no_passphrase,
+				.ctx = &asked};
 	struct km_ceremony_done done = {0};
 	km_private_key *elsewhere = NULL;
 	struct km_refreshed refreshed;
@@ -557,8 +674,14 @@ static void refresh_by_a_false_key(void **state)
 {
 	static const char *const channels[] = {"stable"};
 	char *dir = check_dir(), *keys = km_path(dir, "keys"), *path = km_path(keys, "timestamp-1.key");
-	struct km_ceremony c = {.dir = dir, .keys = {1, 1, 1, 1, 1, 1}, .threshold = {1, 1, 1, 1, 1, 1}, .channels = channels, .n_channels = 1,
-				.now = TOY_NOW, .lifetimes = km_lifetimes_default, .cost = cheap};
+	struct km_ceremony c = {.dir = dir,
+				.keys = {1, 1, 1, 1, 1, 1},
+				.threshold = {1, 1, 1, 1, 1, 1},
+				.channels = channels,
+				.n_channels = 1,
+				.now = TOY_NOW,
+				.lifetimes = km_lifetimes_default,
+				.cost = cheap};
 	struct km_ceremony_done done;
 	struct km_refreshed refreshed;
 	km_private_key *key = NULL;
@@ -575,9 +698,47 @@ static void refresh_by_a_false_key(void **state)
 	check_dir_end(dir);
 }
 
+/* With a threshold of two one key is not enough, and neither is an index that nobody signed: the timestamp stays what
+ * it was. */
+static void refresh_never_makes_it_worse(void **state)
+{
+	static const char *const channels[] = {"stable"};
+	char *dir = check_dir(), *timestamp = km_path(dir, "public/stable.timestamp"),
+	     *index = km_path(dir, "public/stable.index");
+	struct km_ceremony c = {.dir = dir,
+				.keys = {1, 1, 1, 1, 1, 2},
+				.threshold = {1, 1, 1, 1, 1, 2},
+				.channels = channels,
+				.n_channels = 1,
+				.now = TOY_NOW,
+				.lifetimes = km_lifetimes_default,
+				.cost = cheap};
+	struct km_ceremony_done done;
+	struct km_refreshed refreshed;
+	char before[KM_SHA256_HEX], after[KM_SHA256_HEX];
+	km_envelope *envelope = NULL;
+
+	(void)state;
+	check_ok(km_ceremony_run(&c, &done));
+	assert_true(done.complete);
+	check_ok(km_sha256_file(timestamp, before));
+	check_error(km_refresh(dir, TOY_NOW, NULL, &refreshed), KM_REFUSED, "the timestamp has 1 of 2 good signatures");
+	check_ok(km_envelope_load(KM_DOC_INDEX, index, &envelope));
+	envelope->signatures.n = 0;
+	check_ok(km_envelope_save(envelope, index));
+	check_error(km_refresh(dir, TOY_NOW, NULL, &refreshed), KM_REFUSED, "the index has 0 of 1 good signatures");
+	check_ok(km_sha256_file(timestamp, after));
+	assert_string_equal(before, after);
+	km_envelope_destroy(envelope);
+	free(timestamp);
+	free(index);
+	check_dir_end(dir);
+}
+
 static void detached_signatures(void **state)
 {
-	km_envelope *envelope = km_envelope_create(KM_DOC_INDEX, "{}", 2), *other = km_envelope_create(KM_DOC_INDEX, "{ }", 3);
+	km_envelope *envelope = km_envelope_create(KM_DOC_INDEX, "{}", 2),
+		    *other = km_envelope_create(KM_DOC_INDEX, "{ }", 3);
 	km_envelope *rollout = km_envelope_create(KM_DOC_ROLLOUT, "{}", 2);
 	struct km_signature in, out;
 	km_private_key *key = NULL;
@@ -608,7 +769,9 @@ int main(void)
 		cmocka_unit_test(frames),
 		cmocka_unit_test(signature_lines),
 		cmocka_unit_test(too_many_signatures),
+		cmocka_unit_test(what_is_signed),
 		cmocka_unit_test(bodies),
+		cmocka_unit_test(roots_that_could_not_be),
 		cmocka_unit_test(makers_refuse),
 		cmocka_unit_test(a_rollout_reads_as_written),
 		cmocka_unit_test(cohorts_are_even_and_fixed),
@@ -621,6 +784,7 @@ int main(void)
 		cmocka_unit_test(a_ceremony_and_its_timer),
 		cmocka_unit_test(a_ceremony_that_waits),
 		cmocka_unit_test(refresh_by_a_false_key),
+		cmocka_unit_test(refresh_never_makes_it_worse),
 		cmocka_unit_test(detached_signatures),
 	};
 

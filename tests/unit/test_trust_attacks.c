@@ -58,7 +58,8 @@ static void rollback_of_the_timestamp(void **state)
 
 	(void)state;
 	accept(km_trust_take_timestamp, client, toy_timestamp(&t, 3, TOY_NOW, &t.index, 1, &t.rollout, 1));
-	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 2, TOY_NOW, &t.index, 1, &t.rollout, 1), TOY_NOW, KM_WHY_ROLLBACK);
+	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 2, TOY_NOW, &t.index, 1, &t.rollout, 1), TOY_NOW,
+	       KM_WHY_ROLLBACK);
 	km_trust_destroy(client);
 }
 
@@ -71,7 +72,8 @@ static void rollback_of_the_index(void **state)
 	entry.withdrawn = "it crashed";
 	toy_publish(&t, client, 2, &entry, NULL, NULL);
 	/* Index 1, in which it was not withdrawn yet, is named again by a newer timestamp. */
-	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 3, TOY_NOW, &t.index, 1, &t.rollout, 2), TOY_NOW, KM_WHY_ROLLBACK);
+	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 3, TOY_NOW, &t.index, 1, &t.rollout, 2), TOY_NOW,
+	       KM_WHY_ROLLBACK);
 	km_trust_destroy(client);
 }
 
@@ -83,7 +85,8 @@ static void rollback_of_the_rollout(void **state)
 
 	(void)state;
 	toy_publish(&t, client, 2, &entry, NULL, "halted");
-	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 3, TOY_NOW, &index, 2, &t.rollout, 1), TOY_NOW, KM_WHY_ROLLBACK);
+	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 3, TOY_NOW, &index, 2, &t.rollout, 1), TOY_NOW,
+	       KM_WHY_ROLLBACK);
 	toy_free(&index);
 	km_trust_destroy(client);
 }
@@ -102,6 +105,35 @@ static void rollback_under_a_new_number(void **state)
 	km_trust_destroy(client);
 }
 
+/* What was named and never came counts, too; so does what was seen when the timestamp's own word is forgotten. */
+static void rollback_of_what_was_named(void **state)
+{
+	km_trust_client *client = toy_client(&t);
+	struct km_index_entry entry = toy_entry(&t);
+	struct toy_doc root2;
+	km_private_key *key;
+
+	(void)state;
+	accept(km_trust_take_timestamp, client, toy_timestamp(&t, 2, TOY_NOW, &t.release, 5, &t.release, 5));
+	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 3, TOY_NOW, &t.release, 4, &t.release, 5), TOY_NOW,
+	       KM_WHY_ROLLBACK);
+	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 3, TOY_NOW, &t.release, 5, &t.release, 4), TOY_NOW,
+	       KM_WHY_ROLLBACK);
+	toy_publish(&t, client, 6, &entry, NULL, NULL);
+	for (size_t i = 0; i < t.root.n_keys; i++)
+		if (t.public[i].role == KM_ROLE_TIMESTAMP)
+			t.public[i] = *km_key_public(t.keys[KM_ROLE_TIMESTAMP][1]);
+	root2 = toy_root(&t, 2, 2, t.keys[KM_ROLE_ROOT]);
+	check_ok(km_trust_take_root(client, root2.at, root2.n, NULL));
+	key = t.keys[KM_ROLE_TIMESTAMP][0];
+	t.keys[KM_ROLE_TIMESTAMP][0] = t.keys[KM_ROLE_TIMESTAMP][1];
+	t.keys[KM_ROLE_TIMESTAMP][1] = key;
+	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 1, TOY_NOW, &t.index, 1, &t.rollout, 6), TOY_NOW,
+	       KM_WHY_ROLLBACK);
+	toy_free(&root2);
+	km_trust_destroy(client);
+}
+
 static void rollback_survives_the_file(void **state)
 {
 	char *dir = check_dir(), *path = km_path(dir, "state");
@@ -112,7 +144,8 @@ static void rollback_survives_the_file(void **state)
 	check_ok(km_trust_save(client, path));
 	km_trust_destroy(client);
 	check_ok(km_trust_load(path, &again));
-	refuse(km_trust_take_timestamp, again, toy_timestamp(&t, 8, TOY_NOW, &t.index, 1, &t.rollout, 1), TOY_NOW, KM_WHY_ROLLBACK);
+	refuse(km_trust_take_timestamp, again, toy_timestamp(&t, 8, TOY_NOW, &t.index, 1, &t.rollout, 1), TOY_NOW,
+	       KM_WHY_ROLLBACK);
 	check_ok(toy_allows(&t, again, NULL));
 	km_trust_destroy(again);
 	free(path);
@@ -143,8 +176,11 @@ static void freeze_by_an_expired_timestamp(void **state)
 
 	(void)state;
 	/* Fresh when taken, not when it is to be used. */
-	toy_refused(km_trust_allows(client, t.release.at, t.release.n, &host, "klp", KM_FRESH, TOY_NOW + 86400, NULL, &why), &why, KM_WHY_EXPIRED);
-	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 2, TOY_NOW, &t.index, 1, &t.rollout, 1), TOY_NOW + 86400, KM_WHY_EXPIRED);
+	toy_refused(
+		km_trust_allows(client, t.release.at, t.release.n, &host, "klp", KM_FRESH, TOY_NOW + 86400, NULL, &why),
+		&why, KM_WHY_EXPIRED);
+	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 2, TOY_NOW, &t.index, 1, &t.rollout, 1),
+	       TOY_NOW + 86400, KM_WHY_EXPIRED);
 	km_trust_destroy(client);
 }
 
@@ -155,8 +191,8 @@ static void freeze_by_a_clock_set_back(void **state)
 	(void)state;
 	accept(km_trust_take_timestamp, client, toy_timestamp(&t, 2, TOY_NOW + 80000, &t.index, 1, &t.rollout, 1));
 	/* Expired at TOY_NOW + 10000; the clock says less, the timestamp before said more. */
-	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 3, TOY_NOW - 76400, &t.index, 1, &t.rollout, 1), TOY_NOW - 76400,
-	       KM_WHY_EXPIRED);
+	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 3, TOY_NOW - 76400, &t.index, 1, &t.rollout, 1),
+	       TOY_NOW - 76400, KM_WHY_EXPIRED);
 	km_trust_destroy(client);
 }
 
@@ -186,6 +222,57 @@ static void freeze_by_each_document(void **state)
 	}
 }
 
+/* Each document may expire between being taken and being used. */
+static void freeze_after_taking(void **state)
+{
+	enum { HOUR = 3600 };
+	static const enum km_doc docs[] = {KM_DOC_ROOT, KM_DOC_INDEX, KM_DOC_ROLLOUT};
+	struct km_trust_host host = toy_host();
+
+	(void)state;
+	for (size_t i = 0; i < KM_COUNT(docs); i++) {
+		km_trust_client *client;
+		struct toy_doc old_root = t.root_doc, old_index = t.index, old_rollout = t.rollout, ts;
+		struct km_index_entry entry = toy_entry(&t);
+		enum km_trust_why why = KM_WHY_NONE;
+
+		t.root.expires = TOY_NOW + (docs[i] == KM_DOC_ROOT ? HOUR : 365 * 86400);
+		t.root_doc = toy_root(&t, 1, 2, t.keys[KM_ROLE_ROOT]);
+		t.index_life = docs[i] == KM_DOC_INDEX ? HOUR : 0;
+		t.index = toy_index(&t, 1, "stable", &entry);
+		t.rollout_life = docs[i] == KM_DOC_ROLLOUT ? HOUR : 0;
+		t.rollout = toy_rollout(&t, 1, NULL, NULL);
+		ts = t.timestamp;
+		t.timestamp = toy_timestamp(&t, 1, TOY_NOW, &t.index, 1, &t.rollout, 1);
+		client = toy_client(&t);
+		check_ok(km_trust_allows(client, t.release.at, t.release.n, &host, "klp", KM_FRESH, TOY_NOW + HOUR - 1,
+					 NULL, NULL));
+		toy_refused(km_trust_allows(client, t.release.at, t.release.n, &host, "klp", KM_FRESH, TOY_NOW + HOUR,
+					    NULL, &why),
+			    &why, KM_WHY_EXPIRED);
+		check_ok(km_trust_allows(client, t.release.at, t.release.n, &host, "klp", KM_HELD, TOY_NOW + HOUR, NULL,
+					 NULL));
+		/* The clock goes back; a timestamp has said otherwise. */
+		if (docs[i] == KM_DOC_INDEX) {
+			struct toy_doc later = toy_timestamp(&t, 2, TOY_NOW + 2 * HOUR, &t.index, 1, &t.rollout, 1);
+
+			check_ok(km_trust_take_timestamp(client, later.at, later.n, TOY_NOW + 2 * HOUR, NULL));
+			toy_refused(toy_allows(&t, client, &why), &why, KM_WHY_EXPIRED);
+			toy_free(&later);
+		}
+		/* Under an expired root no timestamp is taken, however young. */
+		if (docs[i] == KM_DOC_ROOT)
+			refuse(km_trust_take_timestamp, client,
+			       toy_timestamp(&t, 2, TOY_NOW + HOUR, &t.index, 1, &t.rollout, 1), TOY_NOW + HOUR,
+			       KM_WHY_EXPIRED);
+		km_trust_destroy(client);
+		toy_free(&old_root);
+		toy_free(&old_index);
+		toy_free(&old_rollout);
+		toy_free(&ts);
+	}
+}
+
 /* A held release goes on when the server is gone, but a halt that is known holds. */
 static void freeze_does_not_take_down_what_runs(void **state)
 {
@@ -200,7 +287,8 @@ static void freeze_does_not_take_down_what_runs(void **state)
 	accept(km_trust_take_timestamp, client, toy_timestamp(&t, 2, TOY_NOW, &t.release, 7, &t.rollout, 1));
 	check_ok(km_trust_allows(client, t.release.at, t.release.n, &host, "klp", KM_HELD, later, NULL, NULL));
 	toy_publish(&t, client, 8, &entry, NULL, "bad");
-	toy_refused(km_trust_allows(client, t.release.at, t.release.n, &host, "klp", KM_HELD, later, NULL, &why), &why, KM_WHY_HALTED);
+	toy_refused(km_trust_allows(client, t.release.at, t.release.n, &host, "klp", KM_HELD, later, NULL, &why), &why,
+		    KM_WHY_HALTED);
 	km_trust_destroy(client);
 }
 
@@ -210,10 +298,26 @@ static void a_clock_wrong_by_a_year(void **state)
 	int64_t year = 365 * 86400;
 
 	(void)state;
-	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 1, TOY_NOW, &t.index, 1, &t.rollout, 1), TOY_NOW - year, KM_WHY_CLOCK);
-	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 1, TOY_NOW, &t.index, 1, &t.rollout, 1), TOY_NOW + year, KM_WHY_EXPIRED);
+	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 1, TOY_NOW, &t.index, 1, &t.rollout, 1),
+	       TOY_NOW - year, KM_WHY_CLOCK);
+	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 1, TOY_NOW, &t.index, 1, &t.rollout, 1),
+	       TOY_NOW + year, KM_WHY_EXPIRED);
 	/* Neither has left a trace. */
 	accept(km_trust_take_timestamp, client, toy_timestamp(&t, 1, TOY_NOW, &t.index, 1, &t.rollout, 1));
+	km_trust_destroy(client);
+}
+
+static void an_index_from_the_future(void **state)
+{
+	km_trust_client *client = toy_fresh(&t);
+	int64_t before = TOY_NOW - 2 * 86400;
+	struct toy_doc ts = toy_timestamp(&t, 1, before, &t.index, 1, &t.rollout, 1);
+	enum km_trust_why why = KM_WHY_NONE;
+
+	(void)state;
+	check_ok(km_trust_take_timestamp(client, ts.at, ts.n, before, NULL));
+	toy_refused(km_trust_take_index(client, t.index.at, t.index.n, before, &why), &why, KM_WHY_CLOCK);
+	toy_free(&ts);
 	km_trust_destroy(client);
 }
 
@@ -237,9 +341,45 @@ static void mix_and_match(void **state)
 	check_ok(km_trust_take_index(client, index2.at, index2.n, TOY_NOW, NULL));
 	toy_refused(toy_allows(&t, client, &why), &why, KM_WHY_INCOMPLETE);
 	/* One number, two contents. */
-	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 3, TOY_NOW, &index2, 2, &again, 2), TOY_NOW, KM_WHY_TWO_FACED);
-	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 2, TOY_NOW, &index2, 9, &rollout2, 2), TOY_NOW, KM_WHY_TWO_FACED);
+	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 3, TOY_NOW, &index2, 2, &again, 2), TOY_NOW,
+	       KM_WHY_TWO_FACED);
+	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 2, TOY_NOW, &index2, 9, &rollout2, 2), TOY_NOW,
+	       KM_WHY_TWO_FACED);
 	toy_free(&again);
+	toy_free(&index2);
+	toy_free(&rollout2);
+	km_trust_destroy(client);
+}
+
+/* The right content under another number, and documents before their timestamp. */
+static void mix_of_number_and_content(void **state)
+{
+	km_trust_client *client = toy_fresh(&t);
+	enum km_trust_why why = KM_WHY_NONE;
+
+	(void)state;
+	toy_refused(km_trust_take_index(client, t.index.at, t.index.n, TOY_NOW, &why), &why, KM_WHY_INCOMPLETE);
+	accept(km_trust_take_timestamp, client, toy_timestamp(&t, 1, TOY_NOW, &t.index, 7, &t.rollout, 7));
+	toy_refused(km_trust_take_index(client, t.index.at, t.index.n, TOY_NOW, &why), &why, KM_WHY_MIXED);
+	toy_refused(km_trust_take_rollout(client, t.rollout.at, t.rollout.n, TOY_NOW, &why), &why, KM_WHY_MIXED);
+	km_trust_destroy(client);
+}
+
+/* Only one of the two is new: still nothing is loaded by the old one. */
+static void half_an_update(void **state)
+{
+	struct km_index_entry entry = toy_entry(&t);
+	struct toy_doc index2 = toy_index(&t, 2, "stable", &entry), rollout2 = toy_rollout(&t, 2, NULL, "halted");
+	km_trust_client *client = toy_client(&t);
+	enum km_trust_why why = KM_WHY_NONE;
+
+	(void)state;
+	accept(km_trust_take_timestamp, client, toy_timestamp(&t, 2, TOY_NOW, &index2, 2, &t.rollout, 1));
+	toy_refused(toy_allows(&t, client, &why), &why, KM_WHY_INCOMPLETE);
+	check_ok(km_trust_take_index(client, index2.at, index2.n, TOY_NOW, NULL));
+	check_ok(toy_allows(&t, client, NULL));
+	accept(km_trust_take_timestamp, client, toy_timestamp(&t, 3, TOY_NOW, &index2, 2, &rollout2, 2));
+	toy_refused(toy_allows(&t, client, &why), &why, KM_WHY_INCOMPLETE);
 	toy_free(&index2);
 	toy_free(&rollout2);
 	km_trust_destroy(client);
@@ -256,7 +396,8 @@ static void another_channel(void **state)
 	accept(km_trust_take_timestamp, client, toy_timestamp(&t, 1, TOY_NOW, &edge, 1, &t.rollout, 1));
 	refuse(km_trust_take_index, client, edge, TOY_NOW, KM_WHY_CHANNEL);
 	check_ok(km_trust_create(t.root_doc.at, t.root_doc.n, "edge", NULL, &other, NULL));
-	refuse(km_trust_take_timestamp, other, toy_timestamp(&t, 1, TOY_NOW, &t.index, 1, &t.rollout, 1), TOY_NOW, KM_WHY_CHANNEL);
+	refuse(km_trust_take_timestamp, other, toy_timestamp(&t, 1, TOY_NOW, &t.index, 1, &t.rollout, 1), TOY_NOW,
+	       KM_WHY_CHANNEL);
 	km_trust_destroy(other);
 	km_trust_destroy(client);
 }
@@ -277,12 +418,14 @@ static void wrong_document(void **state)
 			enum km_trust_why why = KM_WHY_NONE;
 
 			if (j != right[i])
-				toy_refused(takes[i](client, docs[j]->at, docs[j]->n, TOY_NOW, &why), &why, KM_WHY_WRONG_TYPE);
+				toy_refused(takes[i](client, docs[j]->at, docs[j]->n, TOY_NOW, &why), &why,
+					    KM_WHY_WRONG_TYPE);
 		}
 	km_trust_destroy(client);
 }
 
-/* A good signature of one key is put where another role's should be: the name of the role in the frame is changed, or the key is. */
+/* A good signature of one key is put where another role's should be: the name of the role in the frame is changed, or
+ * the key is. */
 static void wrong_role(void **state)
 {
 	struct km_root root;
@@ -295,7 +438,9 @@ static void wrong_role(void **state)
 	for (unsigned from = 0; from < KM_ROLES; from++)
 		for (unsigned as = KM_ROLE_BUILDER; as <= KM_ROLE_REVIEWER; as++) {
 			struct km_signature signature = {.role = (enum km_role)as};
-			km_envelope *forged = km_envelope_create(km_role_doc((enum km_role)from), envelope->body, envelope->size), *try;
+			km_envelope *forged = km_envelope_create(km_role_doc((enum km_role)from), envelope->body,
+								 envelope->size),
+				    *try;
 
 			if (from == as) {
 				km_envelope_destroy(forged);
@@ -346,7 +491,8 @@ static void builder_without_reviewer(void **state)
 		enum km_trust_why why = KM_WHY_NONE;
 		struct toy_doc doc = toy_sign(half, 1, &alone[i]);
 
-		toy_refused(km_trust_allows(client, doc.at, doc.n, &host, "klp", KM_FRESH, TOY_NOW, NULL, &why), &why, KM_WHY_SIGNATURES);
+		toy_refused(km_trust_allows(client, doc.at, doc.n, &host, "klp", KM_FRESH, TOY_NOW, NULL, &why), &why,
+			    KM_WHY_SIGNATURES);
 		toy_free(&doc);
 	}
 	km_envelope_destroy(envelope);
@@ -373,15 +519,19 @@ static void fast_forward(void **state)
 	static const enum km_role stolen[] = {KM_ROLE_TIMESTAMP, KM_ROLE_ROLLOUT, KM_ROLE_INDEX};
 	struct km_index_entry entry = toy_entry(&t);
 	km_trust_client *client = toy_client(&t);
-	struct toy_doc i9 = toy_index(&t, KM_VERSION_MAX - 1, "stable", &entry), r9 = toy_rollout(&t, KM_VERSION_MAX - 1, NULL, NULL);
-	struct toy_doc ts9 = toy_timestamp(&t, KM_VERSION_MAX - 1, TOY_NOW, &i9, KM_VERSION_MAX - 1, &r9, KM_VERSION_MAX - 1), root2;
+	struct toy_doc i9 = toy_index(&t, KM_VERSION_MAX - 1, "stable", &entry),
+		       r9 = toy_rollout(&t, KM_VERSION_MAX - 1, NULL, NULL);
+	struct toy_doc ts9 = toy_timestamp(&t, KM_VERSION_MAX - 1, TOY_NOW, &i9, KM_VERSION_MAX - 1, &r9,
+					   KM_VERSION_MAX - 1),
+		       root2;
 	enum km_trust_why why = KM_WHY_NONE;
 
 	(void)state;
 	check_ok(km_trust_take_timestamp(client, ts9.at, ts9.n, TOY_NOW, NULL));
 	check_ok(km_trust_take_index(client, i9.at, i9.n, TOY_NOW, NULL));
 	check_ok(km_trust_take_rollout(client, r9.at, r9.n, TOY_NOW, NULL));
-	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 2, TOY_NOW, &t.index, 1, &t.rollout, 1), TOY_NOW, KM_WHY_ROLLBACK);
+	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 2, TOY_NOW, &t.index, 1, &t.rollout, 1), TOY_NOW,
+	       KM_WHY_ROLLBACK);
 	for (size_t i = 0; i < KM_COUNT(stolen); i++)
 		for (size_t j = 0; j < t.root.n_keys; j++)
 			if (t.public[j].role == stolen[i])
@@ -405,6 +555,34 @@ static void fast_forward(void **state)
 	km_trust_destroy(client);
 }
 
+/* A thief of the timestamp key and a clock that was a year ahead for a moment: the years come back with the next root.
+ */
+static void fast_forward_of_the_clock(void **state)
+{
+	km_trust_client *client = toy_fresh(&t);
+	int64_t year = 364 * 86400;
+	struct toy_doc far = toy_timestamp(&t, 2, TOY_NOW + year, &t.index, 1, &t.rollout, 1), root2;
+	struct km_index_entry entry = toy_entry(&t);
+	km_private_key *key = t.keys[KM_ROLE_TIMESTAMP][0];
+
+	(void)state;
+	check_ok(km_trust_take_timestamp(client, far.at, far.n, TOY_NOW + year, NULL));
+	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 3, TOY_NOW, &t.index, 1, &t.rollout, 1), TOY_NOW,
+	       KM_WHY_EXPIRED);
+	for (size_t i = 0; i < t.root.n_keys; i++)
+		if (t.public[i].role == KM_ROLE_TIMESTAMP)
+			t.public[i] = *km_key_public(t.keys[KM_ROLE_TIMESTAMP][1]);
+	root2 = toy_root(&t, 2, 2, t.keys[KM_ROLE_ROOT]);
+	check_ok(km_trust_take_root(client, root2.at, root2.n, NULL));
+	t.keys[KM_ROLE_TIMESTAMP][0] = t.keys[KM_ROLE_TIMESTAMP][1];
+	t.keys[KM_ROLE_TIMESTAMP][1] = key;
+	toy_publish(&t, client, 2, &entry, NULL, NULL);
+	check_ok(toy_allows(&t, client, NULL));
+	toy_free(&far);
+	toy_free(&root2);
+	km_trust_destroy(client);
+}
+
 /* A root that takes no key away leaves the versions where they were. */
 static void fast_forward_is_no_way_back(void **state)
 {
@@ -415,7 +593,8 @@ static void fast_forward_is_no_way_back(void **state)
 	accept(km_trust_take_timestamp, client, toy_timestamp(&t, 5, TOY_NOW, &t.index, 1, &t.rollout, 1));
 	check_ok(km_trust_take_root(client, root2.at, root2.n, NULL));
 	check_ok(toy_allows(&t, client, NULL));
-	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 4, TOY_NOW, &t.index, 1, &t.rollout, 1), TOY_NOW, KM_WHY_ROLLBACK);
+	refuse(km_trust_take_timestamp, client, toy_timestamp(&t, 4, TOY_NOW, &t.index, 1, &t.rollout, 1), TOY_NOW,
+	       KM_WHY_ROLLBACK);
 	toy_free(&root2);
 	km_trust_destroy(client);
 }
@@ -452,8 +631,9 @@ static void endless_data(void **state)
 	}
 	KM_AUTOFREE char *bytes = km_calloc(km_doc_max(KM_DOC_RELEASE) + 1, 1);
 
-	toy_refused(km_trust_allows(client, bytes, km_doc_max(KM_DOC_RELEASE) + 1, &host, "klp", KM_FRESH, TOY_NOW, NULL, &why), &why,
-		    KM_WHY_TOO_LARGE);
+	toy_refused(km_trust_allows(client, bytes, km_doc_max(KM_DOC_RELEASE) + 1, &host, "klp", KM_FRESH, TOY_NOW,
+				    NULL, &why),
+		    &why, KM_WHY_TOO_LARGE);
 	km_trust_destroy(client);
 }
 
@@ -479,7 +659,8 @@ static void an_endless_payload(void **state)
 static void key_compromise_below_the_threshold(void **state)
 {
 	km_trust_client *client = toy_fresh(&t);
-	km_private_key *thief = t.keys[KM_ROLE_ROOT][0], *twice[] = {thief, thief}, *with_own[] = {thief, t.keys[KM_ROLE_BUILDER][0]};
+	km_private_key *thief = t.keys[KM_ROLE_ROOT][0], *twice[] = {thief, thief},
+		       *with_own[] = {thief, t.keys[KM_ROLE_BUILDER][0]};
 	struct toy_doc doc;
 	enum km_trust_why why = KM_WHY_NONE;
 
@@ -491,7 +672,8 @@ static void key_compromise_below_the_threshold(void **state)
 	doc = toy_root(&t, 2, 2, twice);
 	toy_refused(km_trust_take_root(client, doc.at, doc.n, &why), &why, KM_WHY_SIGNATURES);
 	toy_free(&doc);
-	/* He lowers the threshold and writes in keys of his own: his root is content with itself, and nobody else is. */
+	/* He lowers the threshold and writes in keys of his own: his root is content with itself, and nobody else is.
+	 */
 	t.root.threshold[KM_ROLE_ROOT] = 1;
 	doc = toy_root(&t, 2, 1, &thief);
 	toy_refused(km_trust_take_root(client, doc.at, doc.n, &why), &why, KM_WHY_SIGNATURES);
@@ -549,6 +731,25 @@ static void a_withdrawn_key(void **state)
 	km_trust_destroy(client);
 }
 
+/* A threshold that rises counts for what is held, too. */
+static void a_higher_threshold(void **state)
+{
+	km_trust_client *client = toy_client(&t);
+	struct toy_doc root2;
+	enum km_trust_why why = KM_WHY_NONE;
+
+	(void)state;
+	t.public[t.root.n_keys++] = *km_key_public(t.keys[KM_ROLE_INDEX][1]);
+	t.root.threshold[KM_ROLE_INDEX] = 2;
+	root2 = toy_root(&t, 2, 2, t.keys[KM_ROLE_ROOT]);
+	check_ok(km_trust_take_root(client, root2.at, root2.n, NULL));
+	assert_null(km_trust_index(client));
+	assert_non_null(km_trust_rollout(client));
+	toy_refused(toy_allows(&t, client, &why), &why, KM_WHY_INCOMPLETE);
+	toy_free(&root2);
+	km_trust_destroy(client);
+}
+
 static void a_false_first_root(void **state)
 {
 	static const char other[] = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -586,8 +787,9 @@ static void replay_to_another_kernel(void **state)
 		host.arch = cases[i].arch ? cases[i].arch : host.arch;
 		host.release = cases[i].release ? cases[i].release : host.release;
 		host.build_id = cases[i].build_id ? cases[i].build_id : host.build_id;
-		toy_refused(km_trust_allows(client, t.release.at, t.release.n, &host, cases[i].flavour, KM_FRESH, TOY_NOW, NULL, &why), &why,
-			    KM_WHY_KERNEL);
+		toy_refused(km_trust_allows(client, t.release.at, t.release.n, &host, cases[i].flavour, KM_FRESH,
+					    TOY_NOW, NULL, &why),
+			    &why, KM_WHY_KERNEL);
 	}
 	km_trust_destroy(client);
 }
@@ -609,7 +811,10 @@ static void replay_to_another_host(void **state)
 	canary.tags = tags;
 	canary.n_tags = 1;
 	check_ok(km_trust_allows(client, t.release.at, t.release.n, &canary, "klp", KM_FRESH, TOY_NOW, NULL, NULL));
-	toy_refused(km_trust_allows(client, t.release.at, t.release.n, &other, "klp", KM_FRESH, TOY_NOW, NULL, &why), &why, KM_WHY_WAITING);
+	toy_refused(km_trust_allows(client, t.release.at, t.release.n, &other, "klp", KM_FRESH, TOY_NOW, NULL, &why),
+		    &why, KM_WHY_WAITING);
+	/* Who was let in once stays in. */
+	check_ok(km_trust_allows(client, t.release.at, t.release.n, &other, "klp", KM_HELD, TOY_NOW, NULL, NULL));
 	km_trust_destroy(client);
 }
 
@@ -655,7 +860,9 @@ static void every_byte_counts(void **state)
 	const struct {
 		const struct toy_doc *doc;
 		take_fn take;
-	} cases[] = {{&t.timestamp, km_trust_take_timestamp}, {&t.index, km_trust_take_index}, {&t.rollout, km_trust_take_rollout}};
+	} cases[] = {{&t.timestamp, km_trust_take_timestamp},
+		     {&t.index, km_trust_take_index},
+		     {&t.rollout, km_trust_take_rollout}};
 
 	(void)state;
 	for (size_t i = 0; i < KM_COUNT(cases); i++) {
@@ -702,6 +909,11 @@ static void another_payload(void **state)
 	t.payload[3] ^= 1;
 	check_ok(km_file_write(path, t.payload, sizeof(t.payload) - 1));
 	toy_refused(km_payload_read(path, &payload, &bytes, &why), &why, KM_WHY_PAYLOAD);
+	check_ok(km_file_write(path, t.payload, sizeof(t.payload)));
+	payload.size++;
+	toy_refused(km_payload_read(path, &payload, &bytes, &why), &why, KM_WHY_PAYLOAD);
+	payload.size = KM_PAYLOAD_MAX + 1;
+	toy_refused(km_payload_read(path, &payload, &bytes, &why), &why, KM_WHY_TOO_LARGE);
 	assert_null(bytes);
 	free(path);
 	check_dir_end(dir);
@@ -731,7 +943,8 @@ static km_envelope *evil_release(void)
 static void forge(km_envelope *envelope, km_private_key *stolen, enum km_role as, bool own_id)
 {
 	struct km_signature signature;
-	km_envelope *detour = km_envelope_create(km_role_doc(km_key_public(stolen)->role), envelope->body, envelope->size);
+	km_envelope *detour =
+		km_envelope_create(km_role_doc(km_key_public(stolen)->role), envelope->body, envelope->size);
 
 	check_ok(km_envelope_sign(detour, stolen, &signature));
 	km_envelope_destroy(detour);
@@ -749,7 +962,8 @@ static void never_allowed(km_trust_client *client, const km_envelope *release)
 	doc.at = km_envelope_text(release, &doc.n);
 	for (int age = KM_FRESH; age <= KM_HELD; age++) {
 		struct km_payload payload = {0};
-		km_error *err = km_trust_allows(client, doc.at, doc.n, &host, "klp", (enum km_trust_age)age, TOY_NOW, &payload, NULL);
+		km_error *err = km_trust_allows(client, doc.at, doc.n, &host, "klp", (enum km_trust_age)age, TOY_NOW,
+						&payload, NULL);
 
 		if (!err)
 			fail_msg("a payload of the thief was allowed: %s", payload.sha256);
@@ -783,15 +997,20 @@ static void stolen_online_keys_introduce_no_code(void **state)
 	for (size_t i = 0; i < KM_COUNT(online); i++)
 		for (unsigned own = 0; own < 2; own++) {
 			km_private_key *stolen = t.keys[online[i]][0];
-			struct km_index thief_index = {.channel = "stable", .version = version, .issued = TOY_NOW, .expires = TOY_NOW + 86400,
-						       .releases = &entry, .n_releases = 1};
+			struct km_index thief_index = {.channel = "stable",
+						       .version = version,
+						       .issued = TOY_NOW,
+						       .expires = TOY_NOW + 86400,
+						       .releases = &entry,
+						       .n_releases = 1};
 			km_envelope *index = NULL;
 			struct toy_doc index_doc, rollout, timestamp, root;
 
 			/* The release by his keys, in the builder's and the reviewer's place … */
 			forge(evil, stolen, KM_ROLE_BUILDER, own);
 			forge(evil, stolen, KM_ROLE_REVIEWER, own);
-			/* … an index that lists it, a rollout that lets everyone have it, a timestamp that names them … */
+			/* … an index that lists it, a rollout that lets everyone have it, a timestamp that names them …
+			 */
 			check_ok(km_index_make(&thief_index, &index));
 			forge(index, stolen, KM_ROLE_INDEX, own);
 			index_doc = toy_sign(index, 0, NULL);
@@ -825,8 +1044,8 @@ static void stolen_online_keys_introduce_no_code(void **state)
 	km_trust_destroy(client);
 }
 
-/* The rollout as the thief would like it: no entry, an entry for all, for a release that the index lacks. The set of what is allowed never
- * grows beyond the index; here the index has nothing. */
+/* The rollout as the thief would like it: no entry, an entry for all, for a release that the index lacks. The set of
+ * what is allowed never grows beyond the index; here the index has nothing. */
 static void a_rollout_cannot_add(void **state)
 {
 	struct km_rollout_entry all = {.all = true};
@@ -862,14 +1081,19 @@ int main(void)
 		ATTACK(rollback_of_the_index),
 		ATTACK(rollback_of_the_rollout),
 		ATTACK(rollback_under_a_new_number),
+		ATTACK(rollback_of_what_was_named),
 		ATTACK(rollback_survives_the_file),
 		ATTACK(rollback_of_the_root),
 		ATTACK(freeze_by_an_expired_timestamp),
 		ATTACK(freeze_by_a_clock_set_back),
 		ATTACK(freeze_by_each_document),
+		ATTACK(freeze_after_taking),
 		ATTACK(freeze_does_not_take_down_what_runs),
 		ATTACK(a_clock_wrong_by_a_year),
+		ATTACK(an_index_from_the_future),
 		ATTACK(mix_and_match),
+		ATTACK(mix_of_number_and_content),
+		ATTACK(half_an_update),
 		ATTACK(another_channel),
 		ATTACK(wrong_document),
 		ATTACK(wrong_role),
@@ -877,6 +1101,7 @@ int main(void)
 		ATTACK(builder_without_reviewer),
 		ATTACK(one_key_in_two_roles),
 		ATTACK(fast_forward),
+		ATTACK(fast_forward_of_the_clock),
 		ATTACK(fast_forward_is_no_way_back),
 		ATTACK(fast_forward_of_the_root),
 		ATTACK(endless_data),
@@ -884,6 +1109,7 @@ int main(void)
 		ATTACK(key_compromise_below_the_threshold),
 		ATTACK(rotation_by_the_old_keys_alone),
 		ATTACK(a_withdrawn_key),
+		ATTACK(a_higher_threshold),
 		ATTACK(a_false_first_root),
 		ATTACK(replay_to_another_kernel),
 		ATTACK(replay_to_another_host),

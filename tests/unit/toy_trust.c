@@ -47,11 +47,20 @@ struct toy_doc toy_root(struct toy *t, int64_t version, size_t n_signers, km_pri
 static struct toy_doc make_release(struct toy *t)
 {
 	struct km_payload payloads[2] = {{"klp", "", sizeof(t->payload)}, {"core", "", 7}};
-	struct km_release_kernel kernels[] = {{"x86_64", "6.1.0-50-cloud-amd64", BUILD_ID, payloads, 2},
-					      {"x86_64", "6.1.0-50-cloud-amd64", "ff112233445566778899aabbccddeeff00112233", payloads, 1}};
+	struct km_release_kernel kernels[] = {
+		{"x86_64", "6.1.0-50-cloud-amd64", BUILD_ID, payloads, 2},
+		{"x86_64", "6.1.0-50-cloud-amd64", "ff112233445566778899aabbccddeeff00112233", payloads, 1}};
 	const char *cves[] = {"CVE-2026-1234"};
-	struct km_release release = {.name = "userns_off", .version = "1", .summary = "Überläufe", .severity = "high", .issued = TOY_NOW,
-				     .cves = cves, .n_cves = 1, .source_size = 100, .kernels = kernels, .n_kernels = 2};
+	struct km_release release = {.name = "userns_off",
+				     .version = "1",
+				     .summary = "Überläufe",
+				     .severity = "high",
+				     .issued = TOY_NOW,
+				     .cves = cves,
+				     .n_cves = 1,
+				     .source_size = 100,
+				     .kernels = kernels,
+				     .n_kernels = 2};
 	km_private_key *signers[] = {t->keys[KM_ROLE_BUILDER][0], t->keys[KM_ROLE_REVIEWER][0]};
 	km_envelope *envelope;
 
@@ -64,8 +73,12 @@ static struct toy_doc make_release(struct toy *t)
 
 struct toy_doc toy_index(struct toy *t, int64_t version, const char *channel, const struct km_index_entry *entry)
 {
-	struct km_index index = {.channel = channel, .version = version, .issued = TOY_NOW, .expires = TOY_NOW + 365 * 86400,
-				 .releases = (struct km_index_entry *)entry, .n_releases = entry ? 1 : 0};
+	struct km_index index = {.channel = channel,
+				 .version = version,
+				 .issued = TOY_NOW,
+				 .expires = TOY_NOW + (t->index_life ? t->index_life : 365 * 86400),
+				 .releases = (struct km_index_entry *)entry,
+				 .n_releases = entry ? 1 : 0};
 	km_envelope *envelope;
 
 	check_ok(km_index_make(&index, &envelope));
@@ -74,16 +87,21 @@ struct toy_doc toy_index(struct toy *t, int64_t version, const char *channel, co
 
 struct toy_doc toy_rollout(struct toy *t, int64_t version, const struct km_rollout_entry *entry, const char *halt)
 {
-	struct km_rollout rollout = {.channel = "stable", .version = version, .issued = TOY_NOW, .expires = TOY_NOW + 30 * 86400, .halt = halt,
-				     .releases = (struct km_rollout_entry *)entry, .n_releases = entry ? 1 : 0};
+	struct km_rollout rollout = {.channel = "stable",
+				     .version = version,
+				     .issued = TOY_NOW,
+				     .halt = halt,
+				     .expires = TOY_NOW + (t->rollout_life ? t->rollout_life : 30 * 86400),
+				     .releases = (struct km_rollout_entry *)entry,
+				     .n_releases = entry ? 1 : 0};
 	km_envelope *envelope;
 
 	check_ok(km_rollout_make(&rollout, &envelope));
 	return toy_sign(envelope, 1, &t->keys[KM_ROLE_ROLLOUT][0]);
 }
 
-struct toy_doc toy_timestamp(struct toy *t, int64_t version, int64_t issued, const struct toy_doc *index, int64_t index_version,
-			     const struct toy_doc *rollout, int64_t rollout_version)
+struct toy_doc toy_timestamp(struct toy *t, int64_t version, int64_t issued, const struct toy_doc *index,
+			     int64_t index_version, const struct toy_doc *rollout, int64_t rollout_version)
 {
 	struct km_timestamp ts = {.channel = "stable", .version = version, .issued = issued, .expires = issued + 86400};
 	km_envelope *envelope;
@@ -106,7 +124,8 @@ struct km_index_entry toy_entry(const struct toy *t)
 
 struct km_trust_host toy_host(void)
 {
-	return (struct km_trust_host){.arch = "x86_64", .release = "6.1.0-50-cloud-amd64", .build_id = BUILD_ID, .id = "host-1"};
+	return (struct km_trust_host){
+		.arch = "x86_64", .release = "6.1.0-50-cloud-amd64", .build_id = BUILD_ID, .id = "host-1"};
 }
 
 void toy_setup(struct toy *t)
@@ -115,7 +134,8 @@ void toy_setup(struct toy *t)
 
 	*t = (struct toy){0};
 	memset(t->payload, 0x5a, sizeof(t->payload));
-	t->root = (struct km_root){.version = 1, .issued = TOY_NOW, .expires = TOY_NOW + 365 * 86400, .keys = t->public};
+	t->root =
+		(struct km_root){.version = 1, .issued = TOY_NOW, .expires = TOY_NOW + 365 * 86400, .keys = t->public};
 	for (unsigned role = 0; role < KM_ROLES; role++) {
 		t->root.threshold[role] = role == KM_ROLE_ROOT ? 2 : 1;
 		for (unsigned i = 0; i < TOY_KEYS; i++) {
@@ -188,6 +208,7 @@ void toy_refused(km_error *err, const enum km_trust_why *why, enum km_trust_why 
 	if (!err)
 		fail_msg("no error; expected the reason %s", km_trust_why_name(want));
 	if (*why != want)
-		fail_msg("expected the reason %s, got %s: %s", km_trust_why_name(want), km_trust_why_name(*why), err->message);
+		fail_msg("expected the reason %s, got %s: %s", km_trust_why_name(want), km_trust_why_name(*why),
+			 err->message);
 	km_error_free(err);
 }

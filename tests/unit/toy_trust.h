@@ -19,12 +19,14 @@ struct toy_doc {
 struct toy {
 	km_private_key *keys[KM_ROLES][TOY_KEYS];
 	struct km_public_key public[KM_TRUST_KEYS]; /* of the root under way */
-	struct km_root root;                        /* version 1: one key a role, but root 2 of 3 */
+	struct km_root root;			    /* version 1: one key a role, but root 2 of 3 */
 	struct toy_doc root_doc, release, index, rollout, timestamp;
 	uint8_t payload[64];
+	int64_t index_life, rollout_life; /* seconds, 0: 365 and 30 days */
 };
 
-/* The threshold of root is 2 of 3; release 1, index 1, rollout 1 and timestamp 1 of the channel "stable" are whole and belong together. */
+/* The threshold of root is 2 of 3; release 1, index 1, rollout 1 and timestamp 1 of the channel "stable" are whole and
+ * belong together. */
 void toy_setup(struct toy *t);
 void toy_end(struct toy *t);
 
@@ -38,8 +40,8 @@ struct toy_doc toy_raw(enum km_doc doc, const char *body, size_t n, km_private_k
 struct toy_doc toy_root(struct toy *t, int64_t version, size_t n_signers, km_private_key *const *signers);
 struct toy_doc toy_index(struct toy *t, int64_t version, const char *channel, const struct km_index_entry *entry);
 struct toy_doc toy_rollout(struct toy *t, int64_t version, const struct km_rollout_entry *entry, const char *halt);
-struct toy_doc toy_timestamp(struct toy *t, int64_t version, int64_t issued, const struct toy_doc *index, int64_t index_version,
-			     const struct toy_doc *rollout, int64_t rollout_version);
+struct toy_doc toy_timestamp(struct toy *t, int64_t version, int64_t issued, const struct toy_doc *index,
+			     int64_t index_version, const struct toy_doc *rollout, int64_t rollout_version);
 /* Version n of all three, with that index entry and rollout entry (NULL: none), taken by the client. */
 void toy_publish(struct toy *t, km_trust_client *client, int64_t version, const struct km_index_entry *index,
 		 const struct km_rollout_entry *rollout, const char *halt);
