@@ -32,7 +32,7 @@ for bad in '' / .. .ko; do
 done
 run "$KMEND" load --force --no-wait x.ko
 expect 1 'options that exclude each other' err 'exclude each other'
-for verb in load unload list status info blockers version help completion; do
+for verb in load unload list status info blockers key sign version help completion; do
 	run "$KMEND" $verb --help
 	expect 0 "$verb --help" out "usage: kmend $verb" out '--json'
 	run "$KMEND" help $verb
