@@ -27,7 +27,7 @@ DEBUG_SOURCE = "6.1"
 # How many times slower than a release under emulation: limits grow with it, cycles shrink.
 SLOW = {"lockdep": 5, "kcsan": 3}
 CASE_LINE = re.compile(r"^(ok|not ok) - (\S+)((?: \w+)?): ?(.*)$")
-SHORT_CASES = "cycles,hot,reverse,stuck,coming,failures,unsafe"
+SHORT_CASES = "cycles,hot,reverse,stuck,coming,unsafe,force"
 
 
 class Kernel:
@@ -162,7 +162,7 @@ class Tap:
 
 
 def guest_options(args, slow):
-    options = ["--cycles", str(max(args.cycles // (1 if args.full else slow), 10)), "--modes", ",".join(args.modes), "--slow", str(slow),
+    options = ["--cycles", str(max(args.cycles // (1 if args.full else slow), 2)), "--modes", ",".join(args.modes), "--slow", str(slow),
                "--fail-at", ",".join(fail_steps())]
     return options + (["--cases", args.cases] if args.cases else [])
 
@@ -219,7 +219,7 @@ def parse():
     args = p.parse_args()
     args.kernels = args.kernels + args.kernel or [os.environ.get("KERNEL") or DEFAULT_KERNEL, "debug:lockdep", "debug:kcsan"]
     if args.short:
-        args.cycles, args.cpus, args.limit = 12, ["2"], 900
+        args.cycles, args.cpus, args.limit = 4, ["2"], 900
         args.cases = args.cases or SHORT_CASES
     return args
 

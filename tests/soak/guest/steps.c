@@ -201,7 +201,7 @@ bool clean_up(void)
 {
 	static const char *const patches[] = {"kmend_hot", "kmend_oracle3", "kmend_oracle2"};
 
-	file_write("/sys/module/kmend/parameters/fail_at", "\n") /* an empty write is none */;
+	file_write("/sys/module/kmend/parameters/fail_at", "\n"); /* an empty write is none */
 	file_write("/sys/module/kmend/parameters/unsafe_flip", "0");
 	load_stop();
 	if (!module_present("kmend_oracle"))
