@@ -25,7 +25,7 @@ from harness import DEFAULT_KERNEL, Failure, Progress, clock, prepared, program,
 MODES = ["stop", "lazy", "hybrid", "deadline"]
 DEBUG_SOURCE = "6.1"
 # How many times slower than a release under emulation: limits grow with it, cycles shrink.
-SLOW = {"lockdep": 5, "kcsan": 3}
+SLOW = {"lockdep": 8, "kcsan": 5}
 CASE_LINE = re.compile(r"^(ok|not ok) - (\S+)((?: \w+)?): ?(.*)$")
 SHORT_CASES = "cycles,hot,reverse,stuck,coming,unsafe,force"
 
@@ -217,9 +217,10 @@ def parse():
     p.add_argument("--json")
     p.add_argument("--markdown")
     args = p.parse_args()
-    args.kernels = args.kernels + args.kernel or [os.environ.get("KERNEL") or DEFAULT_KERNEL, "debug:lockdep", "debug:kcsan"]
+    args.kernels += args.kernel
+    args.kernels = args.kernels or [os.environ.get("KERNEL") or DEFAULT_KERNEL, "debug:lockdep", "debug:kcsan"]
     if args.short:
-        args.cycles, args.cpus, args.limit = 4, ["2"], 900
+        args.cycles, args.cpus, args.limit = 2, ["2"], 900
         args.cases = args.cases or SHORT_CASES
     return args
 
