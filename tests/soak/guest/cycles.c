@@ -15,7 +15,7 @@ static void pace(void)
 {
 	bool stop = soak.mode == MODE_STOP;
 
-	file_write("/sys/module/kmend_oracle/parameters/gap_us", stop ? "20000" : "2000");
+	oracle_pace((stop ? 20000 : 2000) * soak.slow);
 	load_set_pause((stop ? 500 : 100) * soak.slow);
 }
 

@@ -168,6 +168,14 @@ int oracle_steer(const char *word)
 	return file_write(ORACLE, word);
 }
 
+void oracle_pace(unsigned us)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", us);
+	file_write("/sys/module/kmend_oracle/parameters/gap_us", text);
+}
+
 int oracle_read(struct oracle_counts ret[ORACLE_CONTEXTS])
 {
 	static char names[ORACLE_CONTEXTS][16];

@@ -36,6 +36,8 @@ int oracle_call(enum oracle_rest rest, unsigned us);
 /* The rest without a patched function on the stack, below ORACLE_FRAMES frames. */
 int oracle_below(enum oracle_rest rest, unsigned us);
 int oracle_steer(const char *word);
+/* us between two chains of each context of the kernel. */
+void oracle_pace(unsigned us);
 
 struct oracle_counts {
 	const char *context;

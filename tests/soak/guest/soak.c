@@ -70,6 +70,7 @@ static bool run_case(const struct soak_case *c, unsigned mode, bool *failed)
 	tries = (struct tries){0};
 	load_set_pause(100 * soak.slow);
 	load_forget();
+	oracle_pace(2000 * soak.slow);
 	fprintf(stderr, "# %s %s\n", c->name, mode_name(mode));
 	ok = c->run();
 	load_stop();

@@ -182,7 +182,7 @@ static enum hrtimer_restart hrtimer_main(struct hrtimer *t)
 {
 	if (wanted(IN_HRTIMER))
 		run_chain(IN_HRTIMER, ORACLE_SPIN, 5);
-	hrtimer_forward_now(t, ns_to_ktime(1000ull * max(READ_ONCE(gap_us), 500u)));
+	hrtimer_forward_now(t, ns_to_ktime(1000ull * max(READ_ONCE(gap_us), 500u))); /* never back to back */
 	return HRTIMER_RESTART;
 }
 
