@@ -28,6 +28,8 @@ struct step {
 /* Opens the second serial line for all that follows; without it reports are lost, and the host sees a silent
  * guest. */
 void report_open(const char *tty);
+/* Waits until all that was reported has left the guest. */
+void report_drain(void);
 /* Splits what is longer than LAB_FRAME_MAX into several records. */
 void report(const char *kind, unsigned step, const void *bytes, size_t n);
 /* A record of a formatted text, cut at LAB_FRAME_MAX. */

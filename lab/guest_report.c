@@ -26,6 +26,12 @@ void report_open(const char *tty)
 	tcsetattr(line, TCSANOW, &t);
 }
 
+void report_drain(void)
+{
+	if (line >= 0)
+		tcdrain(line);
+}
+
 static void put(const char *bytes, size_t n)
 {
 	while (n > 0) {

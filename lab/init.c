@@ -225,6 +225,7 @@ int main(void)
 	if (job)
 		run_job(job, size);
 	report("bye", LAB_NO_STEP, "", 0);
+	report_drain(); /* what is still on its way when the power goes is lost: a busy host takes its time */
 	sync();
 	reboot(RB_POWER_OFF);
 	for (;;)
