@@ -83,9 +83,13 @@ static void relax(struct oracle_chain *c)
 	case ORACLE_HOLD:
 		wait_event(holders, !READ_ONCE(held));
 		break;
-	case ORACLE_BUSY: /* ftrace waits for everybody to leave a CPU once by itself, which cond_resched() is not */
-		while (READ_ONCE(held))
+	case ORACLE_BUSY: /* ftrace waits for everybody to leave a CPU once by itself, which cond_resched() is not; and emulated CPUs that
+			   * share a thread wait long for one that never rests */
+		for (unsigned int turns = 1; READ_ONCE(held); turns++) {
 			yield();
+			if (!(turns % 64))
+				usleep_range(500, 1000);
+		}
 		break;
 	default:
 		break;
