@@ -43,6 +43,8 @@ static km_error *ask_number(const char *question, unsigned *n)
 
 static km_error *ask(const struct cmd_args *args, struct km_ceremony *c, char **channels)
 {
+	char *answer;
+
 	fprintf(stderr, "This makes the keys and the root that every host will trust. Root, builder, reviewer and "
 			"index keys stay\n"
 			"offline: best on machines and with people of their own. Only rollout and timestamp keys go to "
@@ -58,7 +60,12 @@ static km_error *ask(const struct cmd_args *args, struct km_ceremony *c, char **
 		KM_TRY(ask_number("How many builder keys", &c->keys[KM_ROLE_BUILDER]));
 		KM_TRY(ask_number("How many reviewer keys", &c->keys[KM_ROLE_REVIEWER]));
 	}
-	return args->value[KEY_CHANNEL] ? NULL : secret_ask("Channels, with commas between", *channels, channels);
+	if (args->value[KEY_CHANNEL])
+		return NULL;
+	KM_TRY(secret_ask("Channels, with commas between", *channels, &answer));
+	free(*channels);
+	*channels = answer;
+	return NULL;
 }
 
 static void print(const struct km_ceremony_done *done, const char *dir)
