@@ -39,8 +39,8 @@ struct km_lab_options {
 	bool icount;	      /* emulated, with a clock that counts instructions, one a nanosecond and a tick of the
 				 time stamp counter, whatever the host does; a guest that sleeps skips the time. One CPU:
 				 smp is 0 or 1 */
-	bool one_thread;      /* emulated, with all CPUs in one thread of the emulator: QEMU before 8.1 may go on with stale code
-				 when one CPU runs text that another one changes, as ftrace does */
+	bool one_thread;      /* emulated, with all CPUs in one thread of the emulator. So it is anyway with QEMU before 8.1, which may go on
+				 with stale code when one CPU runs text that another one changes, as ftrace does */
 	bool boot_log;	      /* the whole log from the first line on (costs half a second); else it begins with init */
 	const km_strv *allow; /* a log line that contains one of these is no finding; or NULL */
 	/* What a step prints, as it comes; or NULL. The bytes are the guest's: a terminal wants

@@ -59,6 +59,34 @@ bool lab_qemu_kvm(void)
 	return fd >= 0;
 }
 
+bool lab_qemu_stale(const char *version)
+{
+	unsigned major, minor;
+
+	version = strstr(version, "version ");
+	if (!version || sscanf(version, "version %u.%u", &major, &minor) != 2)
+		return true;
+	return major < 8 || (major == 8 && minor < 1);
+}
+
+/* Asked of the program each time that it runs: the answer costs a fiftieth of a boot. */
+static bool may_be_stale(void)
+{
+	char *const argv[] = {(char *)PROGRAM, (char *)"--version", NULL};
+	struct km_cmd cmd = {.argv = argv, .timeout = 30};
+	struct km_done done;
+	km_error *err = km_run(&cmd, &done);
+	bool stale;
+
+	if (err) { /* whoever starts it next says why */
+		km_error_free(err);
+		return true;
+	}
+	stale = lab_qemu_stale(done.out);
+	km_done_free(&done);
+	return stale;
+}
+
 /* What each word is for, as measured under emulation: no_timer_check and tsc=reliable keep checks that a busy host
  * fails out of the boot; tsc_early_khz: see tsc.c; an oops ends the guest because nothing that it says after one
  * proves anything. */
@@ -213,6 +241,9 @@ km_error *lab_qemu_start(const char *vmlinuz, int initrd, const struct km_lab_op
 
 	if (!in_path(PROGRAM))
 		return km_error_hint(km_error_new(KM_ENV, "the lab needs " PROGRAM), "apt install qemu-system-x86");
+	/* What is tried here changes code while it runs. */
+	if (!spec.kvm && spec.smp > 1)
+		spec.one_thread = spec.one_thread || may_be_stale();
 	KM_TRY(ends_open(&e));
 	lab_qemu_args(&spec, &words);
 	pid = fork();

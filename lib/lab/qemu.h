@@ -21,6 +21,9 @@ void lab_qemu_args(const struct lab_qemu_spec *spec, km_strv *ret);
 bool lab_qemu_kvm(void);
 /* What lab_qemu_kvm() looks at: the text of /proc/cpuinfo. */
 bool lab_cpu_virtualizes(const char *cpuinfo);
+/* Whether the QEMU that says this of its version (`--version`) may go on with stale code when one CPU runs text that another one changes: all
+ * before 8.1, and what cannot be told. */
+bool lab_qemu_stale(const char *version);
 
 /* Of this machine, measured in 20 ms; 0 when it cannot be told. */
 unsigned lab_tsc_khz(void);

@@ -27,6 +27,26 @@ static void test_kvm(void **state)
 }
 
 static const struct {
+	const char *version;
+	bool stale;
+} versions[] = {
+	{"QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)\nCopyright", true},
+	{"QEMU emulator version 8.0.5\n", true},
+	{"QEMU emulator version 8.1.0\n", false},
+	{"QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)\n", false},
+	{"QEMU emulator version nine\n", true},
+	{"", true},
+};
+
+static void test_stale(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < KM_COUNT(versions); i++)
+		if (lab_qemu_stale(versions[i].version) != versions[i].stale)
+			fail_msg("case %zu", i);
+}
+
+static const struct {
 	struct lab_qemu_spec spec;
 	const char *has, *has_not; /* of the words joined by '|' */
 } args[] = {
@@ -122,7 +142,7 @@ static void test_tsc(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kvm),	     cmocka_unit_test(test_args), cmocka_unit_test(test_libraries),
+		cmocka_unit_test(test_kvm), cmocka_unit_test(test_stale),	     cmocka_unit_test(test_args), cmocka_unit_test(test_libraries),
 		cmocka_unit_test(test_module_names), cmocka_unit_test(test_tsc),
 	};
 
