@@ -44,9 +44,9 @@ struct km_change_item {
 	struct km_sym *carried; /* in `carry`; NULL when it does not travel */
 };
 
-enum km_severity { KM_NOTE, KM_RISK, KM_REFUSE };
+enum km_weight { KM_NOTE, KM_RISK, KM_REFUSE };
 struct km_judgement {
-	enum km_severity severity;
+	enum km_weight severity;
 	const char *code;    /* stable, for scripts and tests: "data-changed", "type-layout", "init-function", "no-fentry", … */
 	const char *file;    /* file:line of the cause, from DWARF; file NULL when unknown */
 	unsigned line;

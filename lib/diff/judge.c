@@ -15,7 +15,7 @@ void km_judge(struct km_work *w, struct km_judgement j)
 	km_vec_push(&w->d->judgements, j);
 }
 
-void km_judge_part(struct km_work *w, enum km_severity severity, const char *code, struct km_part *part,
+void km_judge_part(struct km_work *w, enum km_weight severity, const char *code, struct km_part *part,
 		   const char *reason, const char *next)
 {
 	struct km_decl decl = km_decl_of(&w->patched, part);

@@ -187,7 +187,7 @@ struct km_work { /* one km_diff_unit() */
 /* Adds a judgement unless the same one is there. Its texts must live as long as d: static, or in d->arena. */
 void km_judge(struct km_work *w, struct km_judgement j);
 /* Adds a judgement of a part of the patched side, with its name and the place of its declaration. */
-void km_judge_part(struct km_work *w, enum km_severity severity, const char *code, struct km_part *part,
+void km_judge_part(struct km_work *w, enum km_weight severity, const char *code, struct km_part *part,
 		   const char *reason, const char *next);
 /* Existing data whose value or size changed: refused, kept with allow_data, or renewed where a copy means the
  * same. */

@@ -40,7 +40,7 @@ static bool place_anyway(struct km_link_unit *u, const char *name, struct km_mat
 static bool prove(struct km_link *link, struct km_link_unit *u, const char *name, struct km_match_result *r,
 		  bool *matched)
 {
-	enum km_severity severity = link->spec->allow_mismatch ? KM_RISK : KM_REFUSE;
+	enum km_weight severity = link->spec->allow_mismatch ? KM_RISK : KM_REFUSE;
 	struct km_match_result found;
 
 	km_match_function(u->unit->match, name, r);

@@ -70,7 +70,7 @@ struct km_link_unit {
 };
 
 /* `reason` and `next` are kept; subject is copied. The same one twice is one. */
-void km_link_judge(struct km_link *link, enum km_severity severity, const char *code, const struct km_link_unit *u,
+void km_link_judge(struct km_link *link, enum km_weight severity, const char *code, const struct km_link_unit *u,
 		   const char *subject, const char *reason, const char *next);
 /* What the place lies in, by the name that the source has for it; or NULL. */
 const char *km_link_user(const km_elf *carry, const struct km_sec *sec, uint64_t offset);

@@ -61,7 +61,7 @@ static void locate(const struct km_link_unit *u, const char *subject, km_arena *
 	j->line = it ? it->line : 0;
 }
 
-void km_link_judge(struct km_link *link, enum km_severity severity, const char *code, const struct km_link_unit *u,
+void km_link_judge(struct km_link *link, enum km_weight severity, const char *code, const struct km_link_unit *u,
 		   const char *subject, const char *reason, const char *next)
 {
 	struct km_judgement j = {.severity = severity, .code = code, .reason = reason, .next = next};

@@ -133,7 +133,7 @@ static void functions_that_differ_are_refused_unless_allowed(void **state)
 {
 	static const struct {
 		bool allow;
-		enum km_severity severity;
+		enum km_weight severity;
 		size_t functions;
 	} cases[] = {{false, KM_REFUSE, 0}, {true, KM_RISK, 1}};
 

@@ -74,7 +74,7 @@ void build_each_judgement(const struct build_outcome *out,
 /* The file that was written, of the first flavour when there are two; or NULL. */
 const struct km_patch_file *build_file(const struct build_outcome *out, enum km_flavour *flavour);
 /* The number of judgements of at least this severity. */
-size_t build_count_judgements(const struct build_outcome *out, enum km_severity least);
+size_t build_count_judgements(const struct build_outcome *out, enum km_weight least);
 
 /* Where a function of a unit was found in the shipped kernel, or NULL when it is not replaced. */
 const struct km_patch_func *build_placed(const struct build_outcome *out, const struct build_unit *u, const char *name);

@@ -25,7 +25,7 @@ const struct km_patch_file *build_file(const struct build_outcome *out, enum km_
 }
 
 struct tally {
-	enum km_severity least;
+	enum km_weight least;
 	size_t n;
 };
 
@@ -37,7 +37,7 @@ static void count(void *ctx, const char *unit, const struct km_judgement *j)
 	t->n += j->severity >= t->least;
 }
 
-size_t build_count_judgements(const struct build_outcome *out, enum km_severity least)
+size_t build_count_judgements(const struct build_outcome *out, enum km_weight least)
 {
 	struct tally t = { .least = least };
 

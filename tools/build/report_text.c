@@ -6,7 +6,7 @@ struct page {
 	FILE *to;
 	const struct build_job *job;
 	const struct build_outcome *out;
-	enum km_severity showing; /* which judgements are being listed */
+	enum km_weight showing; /* which judgements are being listed */
 	bool titled;
 };
 
@@ -142,7 +142,7 @@ static void show_judgement(void *ctx, const char *unit, const struct km_judgemen
 
 static void show_judgements(struct page *p)
 {
-	static const enum km_severity order[] = { KM_NOTE, KM_RISK, KM_REFUSE };
+	static const enum km_weight order[] = { KM_NOTE, KM_RISK, KM_REFUSE };
 
 	for (size_t i = 0; i < KM_COUNT(order); i++) {
 		p->showing = order[i];
