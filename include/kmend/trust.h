@@ -240,6 +240,7 @@ struct km_wave {
 struct km_rollout_entry {
 	char id[KM_SHA256_HEX];
 	const char *halt;      /* the reason, or NULL */
+	bool rollback;	       /* with halt: who has the release takes it back */
 	int64_t not_before;    /* 0 for at once */
 	bool all;	       /* every host; waves then are none */
 	struct km_wave *waves; /* a host that is in one of them goes on; with no wave and !all nobody does */
@@ -364,6 +365,11 @@ bool km_trust_wants(const km_trust_client *client, enum km_doc doc, struct km_na
 KM_CHECKED km_error *km_trust_allows(const km_trust_client *client, const void *release, size_t size,
 				     const struct km_trust_host *host, const char *flavour, enum km_trust_age age,
 				     int64_t now, struct km_payload *ret, enum km_trust_why *why);
+
+/* Whether a host that has the release must take it back: the index that the timestamp names withdraws it, or the rollout
+ * that it names asks for a rollback. What is held but not named says nothing. *reason (may be NULL) is the client's,
+ * valid until the next km_trust_take_*(). Dates do not count: what was called back stays so while the server is gone. */
+bool km_trust_recalls(const km_trust_client *client, const char *release_id, const char **reason);
 
 /* What is held; NULL when there is none. The client's, valid until the next km_trust_take_*(). */
 const struct km_root *km_trust_root(const km_trust_client *client);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* May this host load that release now: a list of conditions, each of which can only say no. */
+/* May this host load that release now: a list of conditions, each of which can only say no. And must it let go of it. */
 #include "internal.h"
 
 /* One question and all that its answer depends on. */
@@ -40,32 +40,42 @@ static km_error *documents_hold(const struct question *q, enum km_trust_why *why
 	return in_time(q, "rollout", c->rollout.expires, why);
 }
 
+static const struct km_index_entry *in_index(const struct km_index *index, const char *id)
+{
+	for (size_t i = 0; i < index->n_releases; i++)
+		if (!strcmp(index->releases[i].id, id))
+			return &index->releases[i];
+	return NULL;
+}
+
+static const struct km_rollout_entry *in_rollout(const struct km_rollout *rollout, const char *id)
+{
+	for (size_t i = 0; i < rollout->n_releases; i++)
+		if (!strcmp(rollout->releases[i].id, id))
+			return &rollout->releases[i];
+	return NULL;
+}
+
 static km_error *listed(const struct question *q, bool *staged, enum km_trust_why *why)
 {
 	const struct km_index *index = &q->client->index;
+	const struct km_index_entry *entry = in_index(index, q->id);
 
-	for (size_t i = 0; i < index->n_releases; i++) {
-		if (strcmp(index->releases[i].id, q->id))
-			continue;
-		if (index->releases[i].withdrawn)
-			return trust_refuse(why, KM_WHY_WITHDRAWN, "%s was withdrawn: %s", q->release->name,
-					    index->releases[i].withdrawn);
-		*staged = index->releases[i].staged;
-		return NULL;
-	}
-	return trust_refuse(why, KM_WHY_NOT_LISTED, "the channel %s does not have %s %s", index->channel,
-			    q->release->name, q->release->version);
+	if (!entry)
+		return trust_refuse(why, KM_WHY_NOT_LISTED, "the channel %s does not have %s %s", index->channel,
+				    q->release->name, q->release->version);
+	if (entry->withdrawn)
+		return trust_refuse(why, KM_WHY_WITHDRAWN, "%s was withdrawn: %s", q->release->name, entry->withdrawn);
+	*staged = entry->staged;
+	return NULL;
 }
 
 /* Halts count for what a host has held, too; waves do not: who was let in stays in. */
 static km_error *not_held_back(const struct question *q, bool staged, enum km_trust_why *why)
 {
 	const struct km_rollout *rollout = &q->client->rollout;
-	const struct km_rollout_entry *entry = NULL;
+	const struct km_rollout_entry *entry = in_rollout(rollout, q->id);
 
-	for (size_t i = 0; i < rollout->n_releases && !entry; i++)
-		if (!strcmp(rollout->releases[i].id, q->id))
-			entry = &rollout->releases[i];
 	if (rollout->halt)
 		return trust_refuse(why, KM_WHY_HALTED, "the channel %s is halted: %s", rollout->channel,
 				    rollout->halt);
@@ -134,4 +144,25 @@ km_error *km_trust_allows(const km_trust_client *client, const void *bytes, size
 	err = answer(&(struct question){client, &release, host, envelope->id, flavour, age, now}, ret, why);
 	km_release_free(&release);
 	return err;
+}
+
+/* What is held is also what the timestamp names. */
+static bool is_current(const km_trust_client *client, enum km_doc doc)
+{
+	struct km_named wanted;
+
+	return client->envelopes[KM_DOC_TIMESTAMP] && client->envelopes[doc] && !km_trust_wants(client, doc, &wanted);
+}
+
+bool km_trust_recalls(const km_trust_client *client, const char *release_id, const char **reason)
+{
+	const struct km_index_entry *listed =
+		is_current(client, KM_DOC_INDEX) ? in_index(&client->index, release_id) : NULL;
+	const struct km_rollout_entry *entry =
+		is_current(client, KM_DOC_ROLLOUT) ? in_rollout(&client->rollout, release_id) : NULL;
+	const char *why = listed && listed->withdrawn ? listed->withdrawn : entry && entry->rollback ? entry->halt : NULL;
+
+	if (why && reason)
+		*reason = why;
+	return why;
 }

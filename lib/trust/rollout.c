@@ -30,12 +30,25 @@ static void read_waves(struct fields *f, struct km_rollout_entry *ret)
 		read_wave(f, waves, i, &ret->waves[i]);
 }
 
+/* True, or not there: one spelling for each meaning. A rollback that would let others go on makes no sense. */
+static void read_rollback(struct fields *f, struct km_rollout_entry *ret)
+{
+	if (!fields_has(f, "rollback"))
+		return;
+	ret->rollback = fields_bool(f, "rollback");
+	if (!ret->rollback)
+		fields_fail(f, "\"rollback\" is true or absent");
+	if (!ret->halt)
+		fields_fail(f, "\"rollback\" needs a \"halt\"");
+}
+
 static void read_entry(struct fields *rollout, json_t *array, size_t i, km_map *seen, struct km_rollout_entry *ret)
 {
 	struct fields f = fields_at(rollout, "releases", array, i);
 
 	fields_sha256(&f, "id", ret->id);
 	ret->halt = fields_maybe_text(&f, "halt", text_reason);
+	read_rollback(&f, ret);
 	if (fields_has(&f, "not_before"))
 		ret->not_before = fields_int(&f, "not_before", 0, TIME_MAX);
 	read_waves(&f, ret);
@@ -102,6 +115,8 @@ static json_t *entry_json(const struct km_rollout_entry *entry)
 
 	if (entry->halt)
 		json_object_set_new(e, "halt", json_string(entry->halt));
+	if (entry->rollback)
+		json_object_set_new(e, "rollback", json_true());
 	if (entry->not_before)
 		json_object_set_new(e, "not_before", json_integer(entry->not_before));
 	if (!entry->all)

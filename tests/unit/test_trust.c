@@ -201,6 +201,14 @@ static void bodies(void **state)
 		{KM_DOC_ROLLOUT, ROLLOUT(ENTRY(ID, "\"waves\":[{\"tags\":[\"A\"],\"permyriad\":1}]")), "\"tags\""},
 		{KM_DOC_ROLLOUT, ROLLOUT(ENTRY(ID, "\"waves\":[{\"permyriad\":1}]")), "\"tags\""},
 		{KM_DOC_ROLLOUT, ROLLOUT(ENTRY(ID, "\"halt\":null")), "\"halt\""},
+		{KM_DOC_ROLLOUT, ROLLOUT(ENTRY(ID, "\"halt\":\"x\",\"rollback\":true")), NULL},
+		{KM_DOC_ROLLOUT, ROLLOUT(ENTRY(ID, "\"halt\":\"x\",\"rollback\":false")), "true or absent"},
+		{KM_DOC_ROLLOUT, ROLLOUT(ENTRY(ID, "\"halt\":\"x\",\"rollback\":1")), "\"rollback\""},
+		{KM_DOC_ROLLOUT, ROLLOUT(ENTRY(ID, "\"halt\":\"x\",\"rollback\":\"true\"")), "\"rollback\""},
+		{KM_DOC_ROLLOUT, ROLLOUT(ENTRY(ID, "\"halt\":\"x\",\"rollback\":null")), "\"rollback\""},
+		{KM_DOC_ROLLOUT, ROLLOUT(ENTRY(ID, "\"rollback\":true")), "needs a \"halt\""},
+		{KM_DOC_ROLLOUT, ROLLOUT("\"halt\":\"x\"," ENTRY(ID, "\"rollback\":true")), "needs a \"halt\""},
+		{KM_DOC_ROLLOUT, ROLLOUT("\"rollback\":true," ENTRY(ID, "\"halt\":\"x\"")), "does not know"},
 		{KM_DOC_ROLLOUT, ROLLOUT("\"releases\":[{\"id\":\"" ID "\"},{\"id\":\"" ID "\"}]"), "there twice"},
 		{KM_DOC_TIMESTAMP, TIMESTAMP("9"), NULL},
 		{KM_DOC_TIMESTAMP, TIMESTAMP("2678405"), NULL},
@@ -299,7 +307,7 @@ static void a_rollout_reads_as_written(void **state)
 	const char *tags[] = {"canary", "eu"};
 	struct km_wave waves[] = {{tags, 2, 10000}, {NULL, 0, 500}};
 	struct km_rollout_entry entries[] = {{.id = ID, .waves = waves, .n_waves = 2, .not_before = 7},
-					     {.id = ID2, .all = true, .halt = "bad"}};
+					     {.id = ID2, .all = true, .halt = "bad", .rollback = true}};
 	struct km_rollout in = {.channel = "stable",
 				.version = 3,
 				.issued = 4,
@@ -320,9 +328,14 @@ static void a_rollout_reads_as_written(void **state)
 	assert_int_equal(out.releases[0].not_before, 7);
 	assert_true(out.releases[1].all);
 	assert_string_equal(out.releases[1].halt, "bad");
+	assert_true(out.releases[1].rollback);
+	assert_false(out.releases[0].rollback);
 	assert_null(out.halt);
 	km_rollout_free(&out);
 	km_envelope_destroy(envelope);
+	/* Without the halt it is nothing that could be read. */
+	entries[1].halt = NULL;
+	check_error(km_rollout_make(&in, &envelope), KM_USAGE, "\"rollback\"");
 }
 
 /* ---- cohorts ---- */

@@ -854,6 +854,82 @@ static void halted(void **state)
 	km_trust_destroy(client);
 }
 
+/* What a host that has the release asks. A halt is no recall, a withdrawal is. */
+static void called_back(void **state)
+{
+	km_trust_client *client = toy_fresh(&t);
+	struct km_index_entry index = toy_entry(&t);
+	struct km_rollout_entry entry = {.all = true, .halt = "too many crashes"};
+	struct km_trust_host host = toy_host();
+	enum km_trust_why why = KM_WHY_NONE;
+	const char *reason = NULL;
+
+	(void)state;
+	assert_false(km_trust_recalls(client, t.release.id, &reason));
+	memcpy(entry.id, t.release.id, sizeof(entry.id));
+	toy_publish(&t, client, 2, &index, &entry, "the whole channel");
+	assert_false(km_trust_recalls(client, t.release.id, &reason));
+	assert_null(reason);
+	entry.rollback = true;
+	toy_publish(&t, client, 3, &index, &entry, NULL);
+	assert_true(km_trust_recalls(client, t.release.id, &reason));
+	assert_string_equal(reason, "too many crashes");
+	assert_true(km_trust_recalls(client, t.release.id, NULL));
+	assert_false(km_trust_recalls(client, t.index.id, NULL));
+	toy_refused(km_trust_allows(client, t.release.at, t.release.n, &host, "klp", KM_HELD, TOY_NOW, NULL, &why), &why,
+		    KM_WHY_HALTED);
+	/* A person resumes. */
+	toy_publish(&t, client, 4, &index, NULL, NULL);
+	assert_false(km_trust_recalls(client, t.release.id, NULL));
+	index.withdrawn = "it crashed";
+	toy_publish(&t, client, 5, &index, NULL, NULL);
+	assert_true(km_trust_recalls(client, t.release.id, &reason));
+	assert_string_equal(reason, "it crashed");
+	km_trust_destroy(client);
+}
+
+/* An old index or rollout does not call back what the ones of now do not: they must be those that the timestamp names.
+ */
+static void called_back_by_what_is_named(void **state)
+{
+	km_trust_client *client = toy_client(&t);
+	struct km_index_entry index = toy_entry(&t), withdrawn = index;
+	struct km_rollout_entry entry = {.all = true, .halt = "bad", .rollback = true};
+	struct toy_doc i3 = toy_index(&t, 3, "stable", &index), r3 = toy_rollout(&t, 3, NULL, NULL);
+
+	(void)state;
+	memcpy(entry.id, t.release.id, sizeof(entry.id));
+	withdrawn.withdrawn = "bad";
+	toy_publish(&t, client, 2, &withdrawn, &entry, NULL);
+	assert_true(km_trust_recalls(client, t.release.id, NULL));
+	accept(km_trust_take_timestamp, client, toy_timestamp(&t, 3, TOY_NOW, &i3, 3, &r3, 3));
+	assert_false(km_trust_recalls(client, t.release.id, NULL));
+	check_ok(km_trust_take_index(client, i3.at, i3.n, TOY_NOW, NULL));
+	check_ok(km_trust_take_rollout(client, r3.at, r3.n, TOY_NOW, NULL));
+	assert_false(km_trust_recalls(client, t.release.id, NULL));
+	toy_free(&i3);
+	toy_free(&r3);
+	km_trust_destroy(client);
+}
+
+/* It outlives the file and the documents' dates: a host that boots without network has it as well. */
+static void called_back_survives_the_file(void **state)
+{
+	km_trust_client *client = toy_client(&t), *again = NULL;
+	struct km_index_entry index = toy_entry(&t);
+	struct km_rollout_entry entry = {.halt = "bad", .rollback = true};
+	KM_AUTOFREE char *text = NULL;
+
+	(void)state;
+	memcpy(entry.id, t.release.id, sizeof(entry.id));
+	toy_publish(&t, client, 2, &index, &entry, NULL);
+	text = km_trust_text(client);
+	check_ok(km_trust_parse(text, strlen(text), &again));
+	assert_true(km_trust_recalls(again, t.release.id, NULL));
+	km_trust_destroy(again);
+	km_trust_destroy(client);
+}
+
 /* Each byte of each document, changed: never accepted. */
 static void every_byte_counts(void **state)
 {
@@ -1071,6 +1147,27 @@ static void a_rollout_cannot_add(void **state)
 	km_trust_destroy(client);
 }
 
+/* The thief takes back what a good index gives, and stops; what hosts may load is what it was before him. */
+static void a_recall_introduces_nothing(void **state)
+{
+	km_trust_client *client = toy_client(&t);
+	struct km_index_entry entry = toy_entry(&t);
+	struct km_rollout_entry recall = {.all = true, .halt = "a thief", .rollback = true};
+	enum km_trust_why why = KM_WHY_NONE;
+
+	(void)state;
+	memcpy(recall.id, t.release.id, sizeof(recall.id));
+	toy_publish(&t, client, 2, &entry, &recall, NULL);
+	toy_refused(toy_allows(&t, client, &why), &why, KM_WHY_HALTED);
+	toy_publish(&t, client, 3, NULL, &recall, NULL);
+	assert_true(km_trust_recalls(client, t.release.id, NULL));
+	toy_refused(toy_allows(&t, client, &why), &why, KM_WHY_NOT_LISTED);
+	toy_publish(&t, client, 4, &entry, NULL, NULL);
+	assert_false(km_trust_recalls(client, t.release.id, NULL));
+	check_ok(toy_allows(&t, client, NULL));
+	km_trust_destroy(client);
+}
+
 #define ATTACK(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -1115,10 +1212,14 @@ int main(void)
 		ATTACK(replay_to_another_host),
 		ATTACK(withdrawn),
 		ATTACK(halted),
+		ATTACK(called_back),
+		ATTACK(called_back_by_what_is_named),
+		ATTACK(called_back_survives_the_file),
 		ATTACK(every_byte_counts),
 		ATTACK(another_payload),
 		ATTACK(stolen_online_keys_introduce_no_code),
 		ATTACK(a_rollout_cannot_add),
+		ATTACK(a_recall_introduces_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
