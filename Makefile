@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 KERNEL ?=
 MESON_OPTIONS ?=
 
-.PHONY: all setup demo test bench corpus soak selftests fuzz install clean
+.PHONY: all setup demo deb test bench corpus soak selftests fuzz install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -49,6 +49,10 @@ selftests: all
 # Each fuzzer for SECONDS (600 by default).
 fuzz: setup
 	@tests/fuzz/run.sh $(or $(SECONDS),600)
+
+# Debian packages, below build-deb/.
+deb: setup
+	@scripts/deb.sh $(BUILD)-deb
 
 install: all
 	@meson install -C $(BUILD)
