@@ -170,6 +170,11 @@ const char *km_map_at(const km_map *map, size_t i, void **value);
 bool km_starts(const char *s, const char *prefix);
 /* Whether s ends with suffix. */
 bool km_ends(const char *s, const char *suffix);
+/* Whether s, which is UTF-8, has at most max bytes and no control characters: it cannot move a terminal's cursor or break a line. */
+bool km_plain(const char *s, size_t max);
+/* Any bytes as UTF-8 without control characters and of at most max bytes: what cannot stay becomes '?', and what is too long ends with
+ * a whole character. For free(). */
+char *km_plain_of(const char *s, size_t max);
 /* A growing string: zero-initialise; s.at is NUL-terminated once anything was added. */
 typedef struct km_str {
 	char *at;
@@ -199,6 +204,10 @@ void km_sha256_end(km_sha256 *h, uint8_t out[static KM_SHA256_LEN]);
 void km_sha256_of(const void *bytes, size_t n, uint8_t out[static KM_SHA256_LEN]);
 /* Lower-case hex digits of n bytes and a NUL: out has room for 2n + 1. */
 void km_hex(const uint8_t *bytes, size_t n, char *out);
+/* Whether text is n lower-case hex digits and nothing more: two spellings of one id would be two ids. */
+bool km_hex_ok(const char *text, size_t n);
+/* The n bytes that exactly 2n lower-case hex digits stand for. */
+bool km_hex_read(const char *text, size_t length, uint8_t *ret, size_t n);
 /* The sum of a file's bytes in hex, read piece by piece. KM_ENV when it cannot be read. */
 KM_CHECKED km_error *km_sha256_file(const char *path, char out[static KM_SHA256_HEX]);
 

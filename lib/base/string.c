@@ -14,6 +14,57 @@ bool km_ends(const char *s, const char *suffix)
 	return n >= m && !memcmp(s + n - m, suffix, m);
 }
 
+/* C0, DEL and C1 (0xc2 0x80 to 0xc2 0x9f). */
+static bool is_control(const char *s)
+{
+	return (unsigned char)*s < ' ' || *s == 0x7f || ((unsigned char)*s == 0xc2 && (unsigned char)s[1] < 0xa0);
+}
+
+bool km_plain(const char *s, size_t max)
+{
+	size_t n = strlen(s);
+
+	for (size_t i = 0; i < n; i++)
+		if (is_control(s + i))
+			return false;
+	return n <= max;
+}
+
+/* Bytes of the UTF-8 character at s (RFC 3629: the shortest form, no surrogates, at most U+10FFFF), or 0. */
+static size_t utf8_length(const char *s)
+{
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	unsigned char c = (unsigned char)*s;
+	size_t n = c < 0x80 ? 1 : c < 0xc0 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf8 ? 4 : 0;
+	uint32_t point = n > 1 ? c & (0x7fu >> n) : c;
+
+	for (size_t i = 1; i < n; i++) {
+		if (((unsigned char)s[i] & 0xc0) != 0x80)
+			return 0;
+		point = point << 6 | ((unsigned char)s[i] & 0x3f);
+	}
+	if (n > 1 && (point < least[n] || point > 0x10ffff || (point >= 0xd800 && point < 0xe000)))
+		return 0;
+	return n;
+}
+
+char *km_plain_of(const char *s, size_t max)
+{
+	km_str text = {0};
+
+	km_str_add(&text, "");
+	while (*s) {
+		size_t length = utf8_length(s);
+		bool stays = length && !is_control(s);
+
+		if (text.n + (stays ? length : 1) > max)
+			break;
+		km_str_addn(&text, stays ? s : "?", stays ? length : 1);
+		s += length ? length : 1;
+	}
+	return text.at;
+}
+
 void km_str_addn(km_str *s, const void *bytes, size_t n)
 {
 	size_t need;

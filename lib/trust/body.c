@@ -1,6 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What all bodies have in common when they are written. Whatever is written is read once before it leaves. */
+/* What all bodies have in common. Whatever is written is read once before it leaves. */
 #include "internal.h"
+
+static bool any(const char *s)
+{
+	(void)s;
+	return true;
+}
+
+struct km_fields fields_body(const km_envelope *envelope, struct km_json *json)
+{
+	struct km_fields f = km_fields_begin(json, envelope->body, envelope->size);
+
+	if (strcmp(km_fields_text(&f, "type", any), km_doc_name(envelope->doc)))
+		km_fields_fail(&f, "\"type\" is not \"%s\"", km_doc_name(envelope->doc));
+	if (km_fields_int(&f, "format", 1, INT32_MAX) != FORMAT)
+		km_fields_fail(&f, "its format is not %d: a newer kmend has made it", FORMAT);
+	return f;
+}
 
 json_t *body_begin(enum km_doc doc)
 {

@@ -52,35 +52,35 @@ km_error *km_trust_save(const km_trust_client *client, const char *path)
 
 static bool sha256_or_none(const char *s)
 {
-	return !*s || (strlen(s) == KM_SHA256_HEX - 1 && hex_ok(s, KM_SHA256_HEX - 1));
+	return !*s || km_hex_ok(s, KM_SHA256_HEX - 1);
 }
 
-static void read_named(struct fields *all, const char *key, struct km_named *ret)
+static void read_named(struct km_fields *all, const char *key, struct km_named *ret)
 {
-	struct fields f = fields_in(all, key);
+	struct km_fields f = km_fields_in(all, key);
 
-	ret->version = fields_int(&f, "version", 0, KM_VERSION_MAX - 1);
-	snprintf(ret->sha256, sizeof(ret->sha256), "%s", fields_text(&f, "sha256", sha256_or_none));
-	fields_done(&f);
+	ret->version = km_fields_int(&f, "version", 0, KM_VERSION_MAX - 1);
+	snprintf(ret->sha256, sizeof(ret->sha256), "%s", km_fields_text(&f, "sha256", sha256_or_none));
+	km_fields_done(&f);
 }
 
-static void read_numbers(struct fields *f, km_trust_client *client)
+static void read_numbers(struct km_fields *f, km_trust_client *client)
 {
-	struct fields seen, named;
+	struct km_fields seen, named;
 
-	if (fields_int(f, "format", 1, INT32_MAX) != FORMAT)
-		fields_fail(f, "another version of kmend has made it");
-	client->channel = km_strdup(fields_text(f, "channel", km_trust_name_ok));
-	client->floor = fields_int(f, "floor", 0, TIME_MAX);
-	seen = fields_in(f, "seen");
-	client->seen_timestamp = fields_int(&seen, "timestamp", 0, KM_VERSION_MAX - 1);
-	client->seen_index = fields_int(&seen, "index", 0, KM_VERSION_MAX - 1);
-	client->seen_rollout = fields_int(&seen, "rollout", 0, KM_VERSION_MAX - 1);
-	fields_done(&seen);
-	named = fields_in(f, "named");
+	if (km_fields_int(f, "format", 1, INT32_MAX) != FORMAT)
+		km_fields_fail(f, "another version of kmend has made it");
+	client->channel = km_strdup(km_fields_text(f, "channel", km_trust_name_ok));
+	client->floor = km_fields_int(f, "floor", 0, TIME_MAX);
+	seen = km_fields_in(f, "seen");
+	client->seen_timestamp = km_fields_int(&seen, "timestamp", 0, KM_VERSION_MAX - 1);
+	client->seen_index = km_fields_int(&seen, "index", 0, KM_VERSION_MAX - 1);
+	client->seen_rollout = km_fields_int(&seen, "rollout", 0, KM_VERSION_MAX - 1);
+	km_fields_done(&seen);
+	named = km_fields_in(f, "named");
 	read_named(&named, "index", &client->named_index);
 	read_named(&named, "rollout", &client->named_rollout);
-	fields_done(&named);
+	km_fields_done(&named);
 }
 
 static km_error *read_document(km_trust_client *client, enum km_doc doc, json_t *text)
@@ -99,23 +99,23 @@ static km_error *read_document(km_trust_client *client, enum km_doc doc, json_t 
 	return client_hold(client, &envelope);
 }
 
-static km_error *read_documents(struct fields *f, km_trust_client *client)
+static km_error *read_documents(struct km_fields *f, km_trust_client *client)
 {
-	struct fields documents = fields_in(f, "documents");
+	struct km_fields documents = km_fields_in(f, "documents");
 
-	for (unsigned i = 0; i < KM_DOCS && !*f->failed; i++) {
+	for (unsigned i = 0; i < KM_DOCS && !km_fields_failed(f); i++) {
 		const char *name = km_doc_name((enum km_doc)i);
 
 		/* The root is first, and must be there: all others are verified by it. */
-		if (i == KM_DOC_RELEASE || (i != KM_DOC_ROOT && !fields_has(&documents, name)))
+		if (i == KM_DOC_RELEASE || (i != KM_DOC_ROOT && !km_fields_has(&documents, name)))
 			continue;
-		json_t *text = fields_take(&documents, name);
+		json_t *text = km_fields_take(&documents, name);
 
 		if (text)
 			KM_TRY(read_document(client, (enum km_doc)i, text));
 	}
-	fields_done(&documents);
-	fields_done(f);
+	km_fields_done(&documents);
+	km_fields_done(f);
 	return NULL;
 }
 
@@ -135,18 +135,15 @@ km_error *km_trust_parse(const void *bytes, size_t size, km_trust_client **ret)
 {
 	KM_CLEANUP(km_trust_destroyp) km_trust_client *client = km_calloc(1, sizeof(*client));
 	km_arena *arena = km_arena_create();
-	bool failed = false;
-	km_error *err = NULL, *deeper = NULL;
-	struct fields f = {json_loadb(bytes, size, JSON_REJECT_DUPLICATES, NULL), arena, "", 0, &failed, &err};
-	json_t *root = f.object;
+	struct km_json json = {.arena = arena};
+	struct km_fields f = km_fields_begin(&json, bytes, size);
+	km_error *err, *deeper;
 
-	if (!json_is_object(root))
-		fields_fail(&f, "this is no JSON object");
 	read_numbers(&f, client);
 	deeper = read_documents(&f, client);
-	json_decref(root);
-	if (!failed && !deeper && !one_channel(client))
-		fields_fail(&f, "its documents are of different channels");
+	if (!km_fields_failed(&f) && !deeper && !one_channel(client))
+		km_fields_fail(&f, "its documents are of different channels");
+	err = km_json_end(&json);
 	km_arena_destroy(arena);
 	if (deeper)
 		err = deeper;

@@ -115,11 +115,11 @@ static bool read_signature(struct line line, enum km_doc doc, struct km_signatur
 		if (!(trust_roles(doc) & 1u << i) || !line_starts(&rest, km_role_name((enum km_role)i)))
 			continue;
 		if (rest.n != 1 + ID + 1 + SUM || rest.at[0] != ' ' || rest.at[1 + ID] != ' ' ||
-		    !hex_read(rest.at + 1, ID, id, sizeof(id)))
+		    !km_hex_read(rest.at + 1, ID, id, sizeof(id)))
 			return false;
 		ret->role = (enum km_role)i;
 		km_hex(id, sizeof(id), ret->key);
-		return hex_read(rest.at + 1 + ID + 1, SUM, ret->bytes, sizeof(ret->bytes));
+		return km_hex_read(rest.at + 1 + ID + 1, SUM, ret->bytes, sizeof(ret->bytes));
 	}
 	return false;
 }

@@ -2,47 +2,46 @@
 /* The body of an index: which releases a channel has. */
 #include "internal.h"
 
-static void read_entry(struct fields *index, json_t *array, size_t i, km_map *seen, struct km_index_entry *ret)
+static void read_entry(struct km_fields *index, json_t *array, size_t i, km_map *seen, struct km_index_entry *ret)
 {
-	struct fields f = fields_at(index, "releases", array, i);
+	struct km_fields f = km_fields_at(index, "releases", array, i);
 
-	fields_sha256(&f, "id", ret->id);
-	ret->staged = fields_bool(&f, "staged");
-	ret->withdrawn = fields_maybe_text(&f, "withdrawn", text_reason);
-	fields_done(&f);
-	if (!*f.failed && km_map_has(seen, ret->id))
-		fields_fail(&f, "the release is there twice");
+	km_fields_sha256(&f, "id", ret->id);
+	ret->staged = km_fields_bool(&f, "staged");
+	ret->withdrawn = km_fields_maybe_text(&f, "withdrawn", text_reason);
+	km_fields_done(&f);
+	if (!km_fields_failed(&f) && km_map_has(seen, ret->id))
+		km_fields_fail(&f, "the release is there twice");
 	km_map_put(seen, ret->id, NULL);
 }
 
-static void read_index(struct fields *f, struct km_index *ret)
+static void read_index(struct km_fields *f, struct km_index *ret)
 {
 	km_map *seen = km_map_create();
 	json_t *releases;
 
-	ret->channel = fields_text(f, "channel", km_trust_name_ok);
-	ret->version = fields_int(f, "version", 1, KM_VERSION_MAX - 1);
-	ret->issued = fields_int(f, "issued", 0, TIME_MAX);
-	ret->expires = fields_int(f, "expires", ret->issued, TIME_MAX);
-	releases = fields_array(f, "releases", 0, KM_TRUST_RELEASES, &ret->n_releases);
-	ret->releases = km_arena_alloc(f->arena, (ret->n_releases + 1) * sizeof(*ret->releases));
+	ret->channel = km_fields_text(f, "channel", km_trust_name_ok);
+	ret->version = km_fields_int(f, "version", 1, KM_VERSION_MAX - 1);
+	ret->issued = km_fields_int(f, "issued", 0, TIME_MAX);
+	ret->expires = km_fields_int(f, "expires", ret->issued, TIME_MAX);
+	releases = km_fields_array(f, "releases", 0, KM_TRUST_RELEASES, &ret->n_releases);
+	ret->releases = km_arena_alloc(f->json->arena, (ret->n_releases + 1) * sizeof(*ret->releases));
 	for (size_t i = 0; i < ret->n_releases; i++)
 		read_entry(f, releases, i, seen, &ret->releases[i]);
-	fields_done(f);
+	km_fields_done(f);
 	km_map_destroy(seen);
 }
 
 km_error *km_index_parse(const km_envelope *envelope, struct km_index *ret)
 {
 	struct km_index index = {.arena = km_arena_create()};
-	bool failed = false;
-	km_error *err = NULL;
-	json_t *json;
-	struct fields f = fields_body(envelope, index.arena, &failed, &err, &json);
+	struct km_json json = {.arena = index.arena};
+	struct km_fields f = fields_body(envelope, &json);
+	km_error *err;
 
 	read_index(&f, &index);
-	json_decref(json);
-	if (failed) {
+	err = km_json_end(&json);
+	if (err) {
 		km_index_free(&index);
 		return km_error_add(err, "this index is not well-formed");
 	}

@@ -3,7 +3,7 @@
 #ifndef KMEND_TRUST_INTERNAL_H
 #define KMEND_TRUST_INTERNAL_H
 
-#include <jansson.h>
+#include <kmend/json.h>
 #include <kmend/trust.h>
 
 /* libsodium is ready; it ends the program when the machine has no randomness at all. */
@@ -14,55 +14,11 @@ KM_CHECKED km_error *trust_refuse(enum km_trust_why *why, enum km_trust_why whic
 /* The roles that sign a document, as a bit set of 1 << role. */
 unsigned trust_roles(enum km_doc doc);
 
-/* ---- hex.c ------------------------------------------------------------------------------------------------------- */
-/* Exactly 2n lower-case digits and no more. */
-bool hex_read(const char *text, size_t length, uint8_t *ret, size_t n);
-/* Whether text is n lower-case hex digits. */
-bool hex_ok(const char *text, size_t n);
+/* ---- body.c ------------------------------------------------------------------------------------------------------ */
+/* The body of an envelope as the outermost object. Checks type and format. */
+struct km_fields fields_body(const km_envelope *envelope, struct km_json *json);
 
-/* ---- fields.c: a JSON object with nothing unknown in it -----------------------------------------------------------
- * Errors are sticky, as with a cursor: after the first one all reads give zeros, and fields_end() tells it. Texts go
- * into the arena.
- */
-struct fields {
-	json_t *object;
-	km_arena *arena;
-	const char *where; /* "releases[3]", for messages */
-	size_t taken;
-	bool *failed; /* shared by all objects of a document */
-	km_error **error;
-};
-/* The body of an envelope as the outermost object. *root is to be json_decref()ed by the caller. Checks type and
- * format. */
-struct fields fields_body(const km_envelope *envelope, km_arena *arena, bool *failed, km_error **error, json_t **root);
-/* The value of a key that must be there, or NULL. */
-json_t *fields_take(struct fields *f, const char *key);
-/* Whether there is such a key; does not take it. */
-bool fields_has(const struct fields *f, const char *key);
-/* An integer in [min, max]. */
-int64_t fields_int(struct fields *f, const char *key, int64_t min, int64_t max);
-/* true or false. */
-bool fields_bool(struct fields *f, const char *key);
-/* A text that ok() accepts; the arena's. */
-const char *fields_text(struct fields *f, const char *key, bool (*ok)(const char *));
-/* A text, or NULL when the key is absent. */
-const char *fields_maybe_text(struct fields *f, const char *key, bool (*ok)(const char *));
-/* 64 hex digits. */
-void fields_sha256(struct fields *f, const char *key, char out[static KM_SHA256_HEX]);
-/* An array of min to max elements; *n is their number. NULL when it failed. */
-json_t *fields_array(struct fields *f, const char *key, size_t min, size_t max, size_t *n);
-/* The texts of an array. */
-const char **fields_texts(struct fields *f, const char *key, size_t max, bool (*ok)(const char *), size_t *n);
-/* An object inside of f. */
-struct fields fields_in(struct fields *f, const char *key);
-/* The i-th object of an array. */
-struct fields fields_at(struct fields *f, const char *key, json_t *array, size_t i);
-/* Fails when the object has keys that were not taken: what is not understood could be a restriction. */
-void fields_done(struct fields *f);
-/* Fails with that message, unless something failed before. */
-void fields_fail(struct fields *f, const char *fmt, ...) KM_PRINTF(2, 3);
-
-/* What texts may be; each for fields_text(). */
+/* What texts may be; each for km_fields_text(). */
 bool text_version(const char *s); /* printable ASCII without blanks, 1 to KM_TRUST_NAME_MAX */
 bool text_key_name(const char *s);
 bool text_module(const char *s);  /* a-z 0-9 _, begun with a letter, at most 55 */

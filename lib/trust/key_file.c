@@ -61,7 +61,7 @@ static void next_hex(struct lines *l, const char *name, uint8_t *ret, size_t n)
 	size_t length = 0;
 	const char *text = next_view(l, name, &length);
 
-	if (!text || !hex_read(text, length, ret, n))
+	if (!text || !km_hex_read(text, length, ret, n))
 		l->failed = true;
 }
 

@@ -169,26 +169,14 @@ bool text_version(const char *s)
 	return n > 0 && n <= KM_TRUST_NAME_MAX;
 }
 
-/* jansson has checked that it is UTF-8; here it must not be able to move a terminal's cursor: C0, DEL and C1. */
-static bool plain(const char *s, size_t max)
-{
-	size_t n = strlen(s);
-
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)s[i] < ' ' || s[i] == 0x7f ||
-		    ((unsigned char)s[i] == 0xc2 && (unsigned char)s[i + 1] < 0xa0))
-			return false;
-	return n <= max;
-}
-
 bool text_reason(const char *s)
 {
-	return *s && plain(s, KM_TRUST_REASON_MAX);
+	return *s && km_plain(s, KM_TRUST_REASON_MAX);
 }
 
 bool text_summary(const char *s)
 {
-	return plain(s, 1000);
+	return km_plain(s, 1000);
 }
 
 bool text_cve(const char *s)
@@ -213,5 +201,5 @@ bool text_build_id(const char *s)
 {
 	size_t n = strlen(s);
 
-	return n >= 16 && n <= 128 && n % 2 == 0 && hex_ok(s, n);
+	return n >= 16 && n <= 128 && n % 2 == 0 && km_hex_ok(s, n);
 }

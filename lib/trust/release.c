@@ -7,31 +7,31 @@ static bool flavour_ok(const char *s)
 	return !strcmp(s, "klp") || !strcmp(s, "core");
 }
 
-static void read_payload(struct fields *kernel, json_t *array, size_t i, struct km_payload *ret)
+static void read_payload(struct km_fields *kernel, json_t *array, size_t i, struct km_payload *ret)
 {
-	struct fields f = fields_at(kernel, "payloads", array, i);
+	struct km_fields f = km_fields_at(kernel, "payloads", array, i);
 
-	snprintf(ret->flavour, sizeof(ret->flavour), "%s", fields_text(&f, "flavour", flavour_ok));
-	fields_sha256(&f, "sha256", ret->sha256);
-	ret->size = (uint64_t)fields_int(&f, "size", 1, (int64_t)KM_PAYLOAD_MAX);
-	fields_done(&f);
+	snprintf(ret->flavour, sizeof(ret->flavour), "%s", km_fields_text(&f, "flavour", flavour_ok));
+	km_fields_sha256(&f, "sha256", ret->sha256);
+	ret->size = (uint64_t)km_fields_int(&f, "size", 1, (int64_t)KM_PAYLOAD_MAX);
+	km_fields_done(&f);
 }
 
-static void read_kernel(struct fields *release, json_t *array, size_t i, struct km_release_kernel *ret)
+static void read_kernel(struct km_fields *release, json_t *array, size_t i, struct km_release_kernel *ret)
 {
-	struct fields f = fields_at(release, "kernels", array, i);
+	struct km_fields f = km_fields_at(release, "kernels", array, i);
 	json_t *payloads;
 
-	ret->arch = fields_text(&f, "arch", text_version);
-	ret->release = fields_text(&f, "release", text_version);
-	ret->build_id = fields_text(&f, "build_id", text_build_id);
-	payloads = fields_array(&f, "payloads", 1, 2, &ret->n_payloads);
-	ret->payloads = km_arena_alloc(f.arena, (ret->n_payloads + 1) * sizeof(*ret->payloads));
+	ret->arch = km_fields_text(&f, "arch", text_version);
+	ret->release = km_fields_text(&f, "release", text_version);
+	ret->build_id = km_fields_text(&f, "build_id", text_build_id);
+	payloads = km_fields_array(&f, "payloads", 1, 2, &ret->n_payloads);
+	ret->payloads = km_arena_alloc(f.json->arena, (ret->n_payloads + 1) * sizeof(*ret->payloads));
 	for (size_t j = 0; j < ret->n_payloads; j++)
 		read_payload(&f, payloads, j, &ret->payloads[j]);
-	fields_done(&f);
+	km_fields_done(&f);
 	if (ret->n_payloads == 2 && !strcmp(ret->payloads[0].flavour, ret->payloads[1].flavour))
-		fields_fail(&f, "two payloads have the same flavour");
+		km_fields_fail(&f, "two payloads have the same flavour");
 }
 
 static bool same_kernel(const struct km_release_kernel *a, const struct km_release_kernel *b)
@@ -39,49 +39,48 @@ static bool same_kernel(const struct km_release_kernel *a, const struct km_relea
 	return !strcmp(a->build_id, b->build_id) && !strcmp(a->arch, b->arch) && !strcmp(a->release, b->release);
 }
 
-static void read_kernels(struct fields *f, struct km_release *ret)
+static void read_kernels(struct km_fields *f, struct km_release *ret)
 {
-	json_t *kernels = fields_array(f, "kernels", 1, KM_TRUST_KERNELS, &ret->n_kernels);
+	json_t *kernels = km_fields_array(f, "kernels", 1, KM_TRUST_KERNELS, &ret->n_kernels);
 
-	ret->kernels = km_arena_alloc(f->arena, (ret->n_kernels + 1) * sizeof(*ret->kernels));
+	ret->kernels = km_arena_alloc(f->json->arena, (ret->n_kernels + 1) * sizeof(*ret->kernels));
 	for (size_t i = 0; i < ret->n_kernels; i++) {
 		read_kernel(f, kernels, i, &ret->kernels[i]);
 		for (size_t j = 0; j < i; j++)
 			if (same_kernel(&ret->kernels[i], &ret->kernels[j]))
-				fields_fail(f, "the kernel %s is there twice", ret->kernels[i].release);
+				km_fields_fail(f, "the kernel %s is there twice", ret->kernels[i].release);
 	}
 }
 
-static void read_release(struct fields *f, struct km_release *ret)
+static void read_release(struct km_fields *f, struct km_release *ret)
 {
-	struct fields source;
+	struct km_fields source;
 
-	ret->name = fields_text(f, "name", text_module);
-	ret->version = fields_text(f, "version", text_version);
-	ret->summary = fields_text(f, "summary", text_summary);
-	ret->severity = fields_text(f, "severity", text_severity);
-	ret->issued = fields_int(f, "issued", 0, TIME_MAX);
-	ret->cves = fields_texts(f, "cves", 256, text_cve, &ret->n_cves);
-	ret->replace = fields_bool(f, "replace");
-	source = fields_in(f, "source");
-	fields_sha256(&source, "sha256", ret->source_sha256);
-	ret->source_size = (uint64_t)fields_int(&source, "size", 1, (int64_t)KM_PAYLOAD_MAX);
-	fields_done(&source);
+	ret->name = km_fields_text(f, "name", text_module);
+	ret->version = km_fields_text(f, "version", text_version);
+	ret->summary = km_fields_text(f, "summary", text_summary);
+	ret->severity = km_fields_text(f, "severity", text_severity);
+	ret->issued = km_fields_int(f, "issued", 0, TIME_MAX);
+	ret->cves = km_fields_texts(f, "cves", 256, text_cve, &ret->n_cves);
+	ret->replace = km_fields_bool(f, "replace");
+	source = km_fields_in(f, "source");
+	km_fields_sha256(&source, "sha256", ret->source_sha256);
+	ret->source_size = (uint64_t)km_fields_int(&source, "size", 1, (int64_t)KM_PAYLOAD_MAX);
+	km_fields_done(&source);
 	read_kernels(f, ret);
-	fields_done(f);
+	km_fields_done(f);
 }
 
 km_error *km_release_parse(const km_envelope *envelope, struct km_release *ret)
 {
 	struct km_release release = {.arena = km_arena_create()};
-	bool failed = false;
-	km_error *err = NULL;
-	json_t *json;
-	struct fields f = fields_body(envelope, release.arena, &failed, &err, &json);
+	struct km_json json = {.arena = release.arena};
+	struct km_fields f = fields_body(envelope, &json);
+	km_error *err;
 
 	read_release(&f, &release);
-	json_decref(json);
-	if (failed) {
+	err = km_json_end(&json);
+	if (err) {
 		km_release_free(&release);
 		return km_error_add(err, "this release is not well-formed");
 	}

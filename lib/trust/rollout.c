@@ -7,86 +7,85 @@
 
 enum { WAVES = 64, TAGS = 64 };
 
-static void read_wave(struct fields *entry, json_t *array, size_t i, struct km_wave *ret)
+static void read_wave(struct km_fields *entry, json_t *array, size_t i, struct km_wave *ret)
 {
-	struct fields f = fields_at(entry, "waves", array, i);
+	struct km_fields f = km_fields_at(entry, "waves", array, i);
 
-	ret->tags = fields_texts(&f, "tags", TAGS, km_trust_name_ok, &ret->n_tags);
-	ret->permyriad = (unsigned)fields_int(&f, "permyriad", 0, KM_PERMYRIAD);
-	fields_done(&f);
+	ret->tags = km_fields_texts(&f, "tags", TAGS, km_trust_name_ok, &ret->n_tags);
+	ret->permyriad = (unsigned)km_fields_int(&f, "permyriad", 0, KM_PERMYRIAD);
+	km_fields_done(&f);
 }
 
-static void read_waves(struct fields *f, struct km_rollout_entry *ret)
+static void read_waves(struct km_fields *f, struct km_rollout_entry *ret)
 {
 	json_t *waves;
 
 	/* No waves at all is "every host", an empty array is "nobody". */
-	ret->all = !fields_has(f, "waves");
+	ret->all = !km_fields_has(f, "waves");
 	if (ret->all)
 		return;
-	waves = fields_array(f, "waves", 0, WAVES, &ret->n_waves);
-	ret->waves = km_arena_alloc(f->arena, (ret->n_waves + 1) * sizeof(*ret->waves));
+	waves = km_fields_array(f, "waves", 0, WAVES, &ret->n_waves);
+	ret->waves = km_arena_alloc(f->json->arena, (ret->n_waves + 1) * sizeof(*ret->waves));
 	for (size_t i = 0; i < ret->n_waves; i++)
 		read_wave(f, waves, i, &ret->waves[i]);
 }
 
 /* True, or not there: one spelling for each meaning. A rollback that would let others go on makes no sense. */
-static void read_rollback(struct fields *f, struct km_rollout_entry *ret)
+static void read_rollback(struct km_fields *f, struct km_rollout_entry *ret)
 {
-	if (!fields_has(f, "rollback"))
+	if (!km_fields_has(f, "rollback"))
 		return;
-	ret->rollback = fields_bool(f, "rollback");
+	ret->rollback = km_fields_bool(f, "rollback");
 	if (!ret->rollback)
-		fields_fail(f, "\"rollback\" is true or absent");
+		km_fields_fail(f, "\"rollback\" is true or absent");
 	if (!ret->halt)
-		fields_fail(f, "\"rollback\" needs a \"halt\"");
+		km_fields_fail(f, "\"rollback\" needs a \"halt\"");
 }
 
-static void read_entry(struct fields *rollout, json_t *array, size_t i, km_map *seen, struct km_rollout_entry *ret)
+static void read_entry(struct km_fields *rollout, json_t *array, size_t i, km_map *seen, struct km_rollout_entry *ret)
 {
-	struct fields f = fields_at(rollout, "releases", array, i);
+	struct km_fields f = km_fields_at(rollout, "releases", array, i);
 
-	fields_sha256(&f, "id", ret->id);
-	ret->halt = fields_maybe_text(&f, "halt", text_reason);
+	km_fields_sha256(&f, "id", ret->id);
+	ret->halt = km_fields_maybe_text(&f, "halt", text_reason);
 	read_rollback(&f, ret);
-	if (fields_has(&f, "not_before"))
-		ret->not_before = fields_int(&f, "not_before", 0, TIME_MAX);
+	if (km_fields_has(&f, "not_before"))
+		ret->not_before = km_fields_int(&f, "not_before", 0, TIME_MAX);
 	read_waves(&f, ret);
-	fields_done(&f);
-	if (!*f.failed && km_map_has(seen, ret->id))
-		fields_fail(&f, "the release is there twice");
+	km_fields_done(&f);
+	if (!km_fields_failed(&f) && km_map_has(seen, ret->id))
+		km_fields_fail(&f, "the release is there twice");
 	km_map_put(seen, ret->id, NULL);
 }
 
-static void read_rollout(struct fields *f, struct km_rollout *ret)
+static void read_rollout(struct km_fields *f, struct km_rollout *ret)
 {
 	km_map *seen = km_map_create();
 	json_t *releases;
 
-	ret->channel = fields_text(f, "channel", km_trust_name_ok);
-	ret->version = fields_int(f, "version", 1, KM_VERSION_MAX - 1);
-	ret->issued = fields_int(f, "issued", 0, TIME_MAX);
-	ret->expires = fields_int(f, "expires", ret->issued, TIME_MAX);
-	ret->halt = fields_maybe_text(f, "halt", text_reason);
-	releases = fields_array(f, "releases", 0, KM_TRUST_RELEASES, &ret->n_releases);
-	ret->releases = km_arena_alloc(f->arena, (ret->n_releases + 1) * sizeof(*ret->releases));
+	ret->channel = km_fields_text(f, "channel", km_trust_name_ok);
+	ret->version = km_fields_int(f, "version", 1, KM_VERSION_MAX - 1);
+	ret->issued = km_fields_int(f, "issued", 0, TIME_MAX);
+	ret->expires = km_fields_int(f, "expires", ret->issued, TIME_MAX);
+	ret->halt = km_fields_maybe_text(f, "halt", text_reason);
+	releases = km_fields_array(f, "releases", 0, KM_TRUST_RELEASES, &ret->n_releases);
+	ret->releases = km_arena_alloc(f->json->arena, (ret->n_releases + 1) * sizeof(*ret->releases));
 	for (size_t i = 0; i < ret->n_releases; i++)
 		read_entry(f, releases, i, seen, &ret->releases[i]);
-	fields_done(f);
+	km_fields_done(f);
 	km_map_destroy(seen);
 }
 
 km_error *km_rollout_parse(const km_envelope *envelope, struct km_rollout *ret)
 {
 	struct km_rollout rollout = {.arena = km_arena_create()};
-	bool failed = false;
-	km_error *err = NULL;
-	json_t *json;
-	struct fields f = fields_body(envelope, rollout.arena, &failed, &err, &json);
+	struct km_json json = {.arena = rollout.arena};
+	struct km_fields f = fields_body(envelope, &json);
+	km_error *err;
 
 	read_rollout(&f, &rollout);
-	json_decref(json);
-	if (failed) {
+	err = km_json_end(&json);
+	if (err) {
 		km_rollout_free(&rollout);
 		return km_error_add(err, "this rollout is not well-formed");
 	}

@@ -12,30 +12,30 @@ static bool role_ok(const char *s)
 
 static bool key_ok(const char *s)
 {
-	return strlen(s) == 2 * KM_KEY_LEN && hex_ok(s, 2 * KM_KEY_LEN);
+	return km_hex_ok(s, 2 * KM_KEY_LEN);
 }
 
-static void read_key(struct fields *root, json_t *array, size_t i, struct km_public_key *ret)
+static void read_key(struct km_fields *root, json_t *array, size_t i, struct km_public_key *ret)
 {
-	struct fields f = fields_at(root, "keys", array, i);
-	const char *role = fields_text(&f, "role", role_ok), *name = fields_text(&f, "name", text_key_name);
-	const char *key = fields_text(&f, "key", key_ok);
+	struct km_fields f = km_fields_at(root, "keys", array, i);
+	const char *role = km_fields_text(&f, "role", role_ok), *name = km_fields_text(&f, "name", text_key_name);
+	const char *key = km_fields_text(&f, "key", key_ok);
 	char id[KM_SHA256_HEX];
 
-	fields_sha256(&f, "id", id);
-	fields_done(&f);
-	if (*f.failed)
+	km_fields_sha256(&f, "id", id);
+	km_fields_done(&f);
+	if (km_fields_failed(&f))
 		return;
 	km_role_of(role, &ret->role);
 	snprintf(ret->name, sizeof(ret->name), "%s", name);
-	hex_read(key, 2 * KM_KEY_LEN, ret->key, sizeof(ret->key));
+	km_hex_read(key, 2 * KM_KEY_LEN, ret->key, sizeof(ret->key));
 	key_id(ret->key, ret->id);
 	/* A free choice of ids would let one key count twice. */
 	if (strcmp(id, ret->id))
-		fields_fail(&f, "the id is not the key's");
+		km_fields_fail(&f, "the id is not the key's");
 }
 
-static void check_keys(struct fields *f, const struct km_root *root)
+static void check_keys(struct km_fields *f, const struct km_root *root)
 {
 	unsigned have[KM_ROLES] = {0};
 
@@ -44,47 +44,46 @@ static void check_keys(struct fields *f, const struct km_root *root)
 		/* In one role only: else one person could be builder and reviewer. */
 		for (size_t j = 0; j < i; j++)
 			if (!strcmp(root->keys[i].id, root->keys[j].id))
-				fields_fail(f, "the key %s is there twice", root->keys[i].id);
+				km_fields_fail(f, "the key %s is there twice", root->keys[i].id);
 	}
 	for (unsigned i = 0; i < KM_ROLES; i++)
 		if (have[i] < root->threshold[i])
-			fields_fail(f, "%u %s keys must sign, and there are %u", root->threshold[i],
+			km_fields_fail(f, "%u %s keys must sign, and there are %u", root->threshold[i],
 				    km_role_name((enum km_role)i), have[i]);
 }
 
-static void read_root(struct fields *f, struct km_root *ret)
+static void read_root(struct km_fields *f, struct km_root *ret)
 {
 	json_t *keys;
-	struct fields thresholds;
+	struct km_fields thresholds;
 
-	ret->version = fields_int(f, "version", 1, KM_VERSION_MAX - 1);
-	ret->issued = fields_int(f, "issued", 0, TIME_MAX);
-	ret->expires = fields_int(f, "expires", ret->issued, TIME_MAX);
-	keys = fields_array(f, "keys", KM_ROLES, KM_TRUST_KEYS, &ret->n_keys);
+	ret->version = km_fields_int(f, "version", 1, KM_VERSION_MAX - 1);
+	ret->issued = km_fields_int(f, "issued", 0, TIME_MAX);
+	ret->expires = km_fields_int(f, "expires", ret->issued, TIME_MAX);
+	keys = km_fields_array(f, "keys", KM_ROLES, KM_TRUST_KEYS, &ret->n_keys);
 	ret->keys = km_arena_alloc(ret->arena, (ret->n_keys + 1) * sizeof(*ret->keys));
 	for (size_t i = 0; i < ret->n_keys; i++)
 		read_key(f, keys, i, &ret->keys[i]);
-	thresholds = fields_in(f, "thresholds");
+	thresholds = km_fields_in(f, "thresholds");
 	for (unsigned i = 0; i < KM_ROLES; i++)
 		ret->threshold[i] =
-			(unsigned)fields_int(&thresholds, km_role_name((enum km_role)i), 1, KM_TRUST_SIGNATURES / 2);
-	fields_done(&thresholds);
-	fields_done(f);
-	if (!*f->failed)
+			(unsigned)km_fields_int(&thresholds, km_role_name((enum km_role)i), 1, KM_TRUST_SIGNATURES / 2);
+	km_fields_done(&thresholds);
+	km_fields_done(f);
+	if (!km_fields_failed(f))
 		check_keys(f, ret);
 }
 
 km_error *km_root_parse(const km_envelope *envelope, struct km_root *ret)
 {
 	struct km_root root = {.arena = km_arena_create()};
-	bool failed = false;
-	km_error *err = NULL;
-	json_t *json;
-	struct fields f = fields_body(envelope, root.arena, &failed, &err, &json);
+	struct km_json json = {.arena = root.arena};
+	struct km_fields f = fields_body(envelope, &json);
+	km_error *err;
 
 	read_root(&f, &root);
-	json_decref(json);
-	if (failed) {
+	err = km_json_end(&json);
+	if (err) {
 		km_root_free(&root);
 		return km_error_add(err, "this root is not well-formed");
 	}

@@ -97,7 +97,7 @@ km_error *km_signature_parse(const km_envelope *envelope, const void *bytes, siz
 	if (!km_starts(text, first) || !(doc = value(&at, "document")) || !(body = value(&at, "body")) ||
 	    !(role = value(&at, "role")) || !(key = value(&at, "key")) || !(sum = value(&at, "signature")) || *at ||
 	    strlen(text) != size || !km_role_of(role, &signature.role) || strlen(key) != KM_SHA256_HEX - 1 ||
-	    !hex_ok(key, KM_SHA256_HEX - 1) || !hex_read(sum, strlen(sum), signature.bytes, sizeof(signature.bytes)))
+	    !km_hex_ok(key, KM_SHA256_HEX - 1) || !km_hex_read(sum, strlen(sum), signature.bytes, sizeof(signature.bytes)))
 		return km_error_new(KM_INPUT, "this is no signature file of kmend");
 	if (strcmp(doc, km_doc_name(envelope->doc)) || strcmp(body, envelope->id) ||
 	    !(trust_roles(envelope->doc) & 1u << signature.role))

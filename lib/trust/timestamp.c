@@ -2,39 +2,38 @@
 /* The body of a timestamp: which index and rollout are the current ones. */
 #include "internal.h"
 
-static void read_named(struct fields *timestamp, const char *key, struct km_named *ret)
+static void read_named(struct km_fields *timestamp, const char *key, struct km_named *ret)
 {
-	struct fields f = fields_in(timestamp, key);
+	struct km_fields f = km_fields_in(timestamp, key);
 
-	ret->version = fields_int(&f, "version", 1, KM_VERSION_MAX - 1);
-	fields_sha256(&f, "sha256", ret->sha256);
-	fields_done(&f);
+	ret->version = km_fields_int(&f, "version", 1, KM_VERSION_MAX - 1);
+	km_fields_sha256(&f, "sha256", ret->sha256);
+	km_fields_done(&f);
 }
 
-static void read_timestamp(struct fields *f, struct km_timestamp *ret)
+static void read_timestamp(struct km_fields *f, struct km_timestamp *ret)
 {
-	ret->channel = fields_text(f, "channel", km_trust_name_ok);
-	ret->version = fields_int(f, "version", 1, KM_VERSION_MAX - 1);
-	ret->issued = fields_int(f, "issued", 0, TIME_MAX);
+	ret->channel = km_fields_text(f, "channel", km_trust_name_ok);
+	ret->version = km_fields_int(f, "version", 1, KM_VERSION_MAX - 1);
+	ret->issued = km_fields_int(f, "issued", 0, TIME_MAX);
 	/* Short-lived by its nature: one that is signed for years by mistake would let a frozen server pass for a
 	 * living one. */
-	ret->expires = fields_int(f, "expires", ret->issued, ret->issued + KM_TIMESTAMP_MAX);
+	ret->expires = km_fields_int(f, "expires", ret->issued, ret->issued + KM_TIMESTAMP_MAX);
 	read_named(f, "index", &ret->index);
 	read_named(f, "rollout", &ret->rollout);
-	fields_done(f);
+	km_fields_done(f);
 }
 
 km_error *km_timestamp_parse(const km_envelope *envelope, struct km_timestamp *ret)
 {
 	struct km_timestamp timestamp = {.arena = km_arena_create()};
-	bool failed = false;
-	km_error *err = NULL;
-	json_t *json;
-	struct fields f = fields_body(envelope, timestamp.arena, &failed, &err, &json);
+	struct km_json json = {.arena = timestamp.arena};
+	struct km_fields f = fields_body(envelope, &json);
+	km_error *err;
 
 	read_timestamp(&f, &timestamp);
-	json_decref(json);
-	if (failed) {
+	err = km_json_end(&json);
+	if (err) {
 		km_timestamp_free(&timestamp);
 		return km_error_add(err, "this timestamp is not well-formed");
 	}

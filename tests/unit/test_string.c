@@ -69,6 +69,55 @@ static void test_sha256(void **state)
 	assert_string_equal(hex, abc);
 }
 
+static void test_hex(void **state)
+{
+	uint8_t bytes[2] = {0};
+
+	(void)state;
+	assert_true(km_hex_read("00af", 4, bytes, 2));
+	assert_memory_equal(bytes, "\x00\xaf", 2);
+	assert_false(km_hex_read("00AF", 4, bytes, 2));
+	assert_false(km_hex_read("00a", 3, bytes, 2));
+	assert_true(km_hex_ok("00af", 4));
+	assert_false(km_hex_ok("00af0", 4));
+	assert_false(km_hex_ok("00a", 4));
+	assert_false(km_hex_ok("00ag", 4));
+}
+
+static void test_plain(void **state)
+{
+	static const struct {
+		const char *from, *to;
+		bool plain;
+	} cases[] = {
+		{"", "", true},
+		{"Überlauf", "Überlauf", true},
+		{"a\nb", "a?b", false},
+		{"\x1b[2J", "?[2J", false},
+		{"\x7f", "?", false},
+		{"\xc2\x9b" "2J", "?2J", false},
+		{"\xc2\xa0", "\xc2\xa0", true},
+		{"\xf0\x9f\x90\xa7", "\xf0\x9f\x90\xa7", true},
+		/* What is no UTF-8, of which km_plain() knows nothing: a lone byte, too long a form, a surrogate, too far, cut. */
+		{"\xff!", "?!", true},
+		{"\xc0\x80", "??", true},
+		{"\xed\xa0\x80", "???", true},
+		{"\xf4\x90\x80\x80", "????", true},
+		{"\xe2\x82", "??", true},
+		{"123456789012", "1234567890", false},
+		{"12345678\xe2\x82\xac", "12345678", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < KM_COUNT(cases); i++) {
+		KM_AUTOFREE char *made = km_plain_of(cases[i].from, 10);
+
+		assert_string_equal(made, cases[i].to);
+		assert_true(km_plain(made, 10));
+		assert_int_equal(km_plain(cases[i].from, 10), cases[i].plain);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -76,6 +125,8 @@ int main(void)
 		cmocka_unit_test(test_growing),
 		cmocka_unit_test(test_nearest),
 		cmocka_unit_test(test_sha256),
+		cmocka_unit_test(test_hex),
+		cmocka_unit_test(test_plain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Hex digits, in the one spelling that is accepted: two spellings of one id would be two ids. */
-#include "internal.h"
+#include <kmend/base.h>
 
 static int digit(char c)
 {
 	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-bool hex_read(const char *text, size_t length, uint8_t *ret, size_t n)
+bool km_hex_read(const char *text, size_t length, uint8_t *ret, size_t n)
 {
 	if (length != 2 * n)
 		return false;
@@ -19,7 +19,7 @@ bool hex_read(const char *text, size_t length, uint8_t *ret, size_t n)
 	return true;
 }
 
-bool hex_ok(const char *text, size_t n)
+bool km_hex_ok(const char *text, size_t n)
 {
 	size_t i = 0;
 
