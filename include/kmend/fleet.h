@@ -3,7 +3,8 @@
  * kmend/fleet.h - what hosts and server say to each other, and how a rollout goes on. It knows no network, no files, no kernels and no clock:
  * bytes and times are the caller's. docs/service.md has the words, server/openapi.json the exact form.
  *
- * Everything that is parsed here comes from outside: bounded, UTF-8, KM_INPUT for whatever is not exactly as it should be.
+ * Everything that is parsed here comes from outside: bounded, UTF-8, KM_INPUT for whatever is not exactly as it should be. What is
+ * written can be read: texts that could not are made so (km_plain_of()), numbers beyond their bounds become the bound.
  */
 #ifndef KMEND_FLEET_H
 #define KMEND_FLEET_H
@@ -17,6 +18,8 @@ enum {
 	KM_FLEET_WAVES = 32,	      /* of one rollout */
 	KM_FLEET_DETAIL_MAX = 200,    /* bytes of a detail or reason */
 	KM_FLEET_KERNEL_MAX = 128,    /* bytes of a kernel release */
+	KM_FLEET_URL_MAX = 1024,      /* bytes of a base URL */
+	KM_FLEET_DAY = 86400,	      /* seconds; no interval is longer */
 };
 
 /* ---- words ------------------------------------------------------------------------------------------------------ */
@@ -64,13 +67,17 @@ void km_fleet_token_id(const char *secret, char ret[static KM_TOKEN_ID_LEN + 1])
 void km_fleet_secret_hash(const char *secret, char ret[static KM_SHA256_HEX]);
 /* A new secret with that prefix ("kmt_" token, "kmh_" host, "kma_" admin) and 43 characters of base64url; for free(). */
 char *km_fleet_secret_new(const char *prefix);
+/* Whether s can be a secret with that prefix: nothing that could not is worth a look into a database. */
+bool km_fleet_secret_ok(const char *s, const char *prefix);
 /* Takes the word of `kmend attach` apart: SECRET or SECRET.FINGERPRINT (64 hex digits). *fingerprint is NULL when there is none. Both for
- * free(). KM_USAGE for anything else. */
+ * free(). KM_USAGE for anything else; the message does not have the word in it. */
 KM_CHECKED km_error *km_fleet_attach_word(const char *word, char **secret, char **fingerprint);
 
 /* Which kernel a host runs; part of every message. */
 struct km_fleet_kernel {
-	char arch[32], release[KM_FLEET_KERNEL_MAX + 1], build_id[65], boot[33]; /* boot: the kernel's boot_id without dashes */
+	char arch[32], release[KM_FLEET_KERNEL_MAX + 1]; /* as uname -m and uname -r say */
+	char build_id[65];				 /* vmlinux's, 16 to 64 hex digits */
+	char boot[33];					 /* the kernel's boot_id without dashes, 32 hex digits */
 };
 struct km_attach {
 	char host[KM_SHA256_HEX];
@@ -78,7 +85,7 @@ struct km_attach {
 };
 struct km_attach_answer {
 	char secret[64], channel[KM_TRUST_NAME_MAX + 1];
-	int64_t root, interval; /* newest root's version; seconds until the first check-in */
+	int64_t root, interval; /* newest root's version; seconds between check-ins, 1 to KM_FLEET_DAY */
 };
 struct km_report_patch {
 	char release[KM_SHA256_HEX];
@@ -95,18 +102,21 @@ struct km_report {
 	char agent[KM_TRUST_NAME_MAX + 1]; /* its version */
 	enum km_standing standing;
 	int64_t root, timestamp; /* versions that the host has; 0: none */
-	struct km_report_patch *patches;
+	struct km_report_patch *patches; /* each release once */
 	size_t n_patches;
 };
 struct km_checkin_answer {
 	int64_t interval;	   /* seconds until the next check-in, before jitter */
-	int64_t root, timestamp;   /* newest versions of the host's channel */
+	int64_t root, timestamp;   /* newest versions of the host's channel; timestamp 0: the channel has none yet */
 	km_strv tags;
 	enum km_severity min_severity;
 	char *payloads; /* base URL of payloads with its last '/', or NULL: the server itself */
 };
 
-/* Each pair is one message from and to bytes. _parse() gives memory that _free() frees; _text() is for free(). */
+/*
+ * Each pair is one message from and to bytes. _parse() gives memory that _free() frees; _text() is for free(). What hosts send is read to
+ * the letter, with no key that is not known; what servers answer is read by older hosts too, which ignore such keys.
+ */
 KM_CHECKED km_error *km_attach_parse(const void *bytes, size_t size, struct km_attach *ret);
 char *km_attach_text(const struct km_attach *attach);
 KM_CHECKED km_error *km_attach_answer_parse(const void *bytes, size_t size, struct km_attach_answer *ret);
@@ -118,7 +128,8 @@ KM_CHECKED km_error *km_checkin_answer_parse(const void *bytes, size_t size, str
 char *km_checkin_answer_text(const struct km_checkin_answer *answer);
 void km_checkin_answer_free(struct km_checkin_answer *answer);
 
-/* Seconds until the next check-in: interval * [0.9, 1.1), by random in [0, 2^32); never less than retry_after (0: none) and at most a day. */
+/* Seconds until the next check-in: interval * [0.9, 1.1), by a random number of 32 bits; after an answer with Retry-After (seconds; 0: none)
+ * never less than that, and up to a tenth more, so that those who were sent away together do not come back together. 1 to KM_FLEET_DAY. */
 int64_t km_fleet_next(int64_t interval, int64_t retry_after, uint32_t random);
 
 /* ---- rollouts --------------------------------------------------------------------------------------------------- */
@@ -126,48 +137,80 @@ enum km_rollout_state { KM_ROLLOUT_RUNNING, KM_ROLLOUT_HALTED, KM_ROLLOUT_DONE, 
 const char *km_rollout_state_name(enum km_rollout_state state);
 bool km_rollout_state_of(const char *name, enum km_rollout_state *ret);
 
-struct km_gates { /* what is allowed; one more trips */
-	unsigned crashed;			     /* hosts */
-	unsigned failed, stalled, silent;	     /* 1/10000 of those that tried (silent: that loaded) */
+/* Trips a gate when there is more than: */
+struct km_gates {
+	unsigned crashed;		 /* hosts */
+	unsigned failed, stalled, silent; /* 1/10000 of those that tried (silent: that loaded) */
 };
 struct km_plan {
 	char release[KM_SHA256_HEX], channel[KM_TRUST_NAME_MAX + 1];
-	struct km_wave *waves; /* each includes those before; the last one is every host when `all` */
+	struct km_wave *waves; /* each is let in with those before; the last one is every host */
 	size_t n_waves;
-	int64_t not_before, settle, silent_after; /* seconds; silent_after 0: three of the host's intervals and a minute */
-	unsigned complete;			  /* 1/10000 of a wave's hosts that are online that must have settled */
+	int64_t not_before;   /* 0: at once */
+	int64_t settle;	      /* seconds, 1 to 30 days */
+	int64_t silent_after; /* seconds, up to 30 days; 0: three of the host's intervals and a minute */
+	unsigned complete;    /* 1/10000 of a wave's hosts that are online that must have settled, 1 to 10000 */
 	struct km_gates gates;
 	km_arena *arena;
 };
-extern const struct km_gates km_gates_default;	    /* 0, 1 %, 5 %, 2 % */
+extern const struct km_gates km_gates_default; /* 0, 1 %, 5 %, 2 % */
 enum { KM_SETTLE_DEFAULT = 900, KM_COMPLETE_DEFAULT = 9000 };
-/* A plan from and to JSON (POST /v1/admin/rollouts). Waves must grow: shares ascend, the last is every host. */
+/* A plan from and to JSON (POST /v1/admin/rollouts). What is absent but release, channel and waves gets its default. Each wave must bring
+ * something that those before do not have (so shares ascend), and the last is every host. */
 KM_CHECKED km_error *km_plan_parse(const void *bytes, size_t size, struct km_plan *ret);
 char *km_plan_text(const struct km_plan *plan);
 void km_plan_free(struct km_plan *plan);
-/* "canary,1%,10%,50%,100%" into waves: a word is a tag or a share. */
+/* "canary,1%,10%,50%,100%" into the plan's waves: a word is a tag or a share, which may have two digits behind its point. They live in
+ * plan->arena, which is made if absent. KM_USAGE; the rules are those of km_plan_parse(). */
 KM_CHECKED km_error *km_plan_waves(const char *text, struct km_plan *plan);
+/* silent_after of a plan, for hosts with that interval. */
+int64_t km_plan_silent_after(const struct km_plan *plan, int64_t interval);
 
-/* What the hosts of the waves reached so far have said. */
+/*
+ * What the hosts of the waves reached so far have said of the release. A host counts if it is of the plan's channel, a wave lets it in, its
+ * kernel is one of the release's, and its token's severity admits the release. Its wave is the first one that it is in.
+ */
 struct km_counts {
-	uint64_t members;  /* hosts that are in, whatever they say */
-	uint64_t online;   /* of them, heard of within silent_after */
-	uint64_t tried;	   /* have said loaded, failed or stalled */
-	uint64_t loaded;   /* of them: in effect now, as last heard */
-	uint64_t settled;  /* of them: good at an age of at least settle, and online */
-	uint64_t failed, stalled, crashed /* or oopsed */, silent;
+	uint64_t members; /* all of them, whatever they say */
+	uint64_t online;  /* of members: heard of within silent_after */
+	uint64_t tried;	  /* of members: have said loaded, failed or stalled */
+	uint64_t loaded;  /* of tried: have said loaded, or that they crashed or oopsed with it: they had it in effect */
+	uint64_t settled; /* of online: loaded, and good at an age of at least settle */
+	uint64_t failed, stalled; /* of tried: their state says so */
+	uint64_t crashed;	  /* of members: their health says crashed or oopsed */
+	uint64_t silent;	  /* of loaded: not settled when they were last heard of, and not online since */
+	uint64_t wave_online, wave_settled; /* of online and settled: whose wave is the last one that is let in */
 };
-struct km_progress_of {		  /* a rollout's place */
+struct km_progress_of { /* a rollout's place */
 	enum km_rollout_state state;
-	size_t wave;		  /* the last one that is let in, from 0 */
+	size_t wave; /* the last one that is let in, from 0 */
 	int64_t wave_since;
 	struct km_counts forgiven; /* at the last resume: failed, stalled, crashed, silent */
 };
 enum km_step { KM_STEP_STAY, KM_STEP_NEXT_WAVE, KM_STEP_HALT, KM_STEP_DONE };
-/* What is to be done now. For KM_STEP_HALT reason has the gate and its figures: "crashed: 1 host, 0 are allowed". A pure function. */
+/*
+ * What is to be done now; a pure function. A rollout that does not run, or whose time has not come, stays as it is.
+ *
+ * KM_STEP_HALT comes before all else, for the first of these that trips; n is what counts says, less what is forgiven. *reason then has the
+ * gate and its figures, "crashed: 1 host, and 0 are allowed", else "":
+ *	crashed   n > gates.crashed
+ *	failed    n * 10000 > gates.failed * tried
+ *	stalled   n * 10000 > gates.stalled * tried
+ *	silent    n * 10000 > gates.silent * loaded
+ * Otherwise the last wave let in is complete, and KM_STEP_NEXT_WAVE or (it was the last of all) KM_STEP_DONE the answer, when
+ *	it is in for at least `settle` seconds, and
+ *	wave_settled * 10000 >= complete * wave_online (so a wave of nobody, or nobody online, is complete after that time).
+ * The waves before it were complete when it came, and their hosts are watched by the gates only.
+ */
 enum km_step km_rollout_step(const struct km_plan *plan, const struct km_progress_of *at, const struct km_counts *counts, int64_t now,
 			     char reason[static KM_TRUST_REASON_MAX + 1]);
-/* The rollout document's entry for it; strings and waves point into plan and reason. */
+/* What a person's resume does: runs again in the same wave, which begins anew, and forgives what counts has. */
+void km_rollout_resume(struct km_progress_of *at, const struct km_counts *counts, int64_t now);
+/* Forgives no more than there is left to forgive: a host that came back leaves no place for another one to fall. Call it with each
+ * km_rollout_step(); true: at has changed. */
+bool km_rollout_remember(struct km_progress_of *at, const struct km_counts *counts);
+/* The rollout document's entry for it; strings and waves point into plan and reason, which is not empty for a halt. Running: the waves so
+ * far. Done: everyone. Halted: as before, and the halt. Taken back: the halt with its rollback. */
 void km_rollout_entry_of(const struct km_plan *plan, const struct km_progress_of *at, const char *reason, struct km_rollout_entry *ret);
 
 #endif
