@@ -29,13 +29,12 @@ struct share {
 
 static bool trips(const struct km_plan *plan, const struct km_progress_of *at, const struct km_counts *c, char *reason)
 {
-	const struct km_counts *old = &at->forgiven;
 	const struct share shares[] = {
-		{"failed", "tried", since(c->failed, old->failed), c->tried, plan->gates.failed},
-		{"stalled", "tried", since(c->stalled, old->stalled), c->tried, plan->gates.stalled},
-		{"silent", "loaded it", since(c->silent, old->silent), c->loaded, plan->gates.silent},
+		{"failed", "tried", since(c->failed, at->forgiven.failed), c->tried, plan->gates.failed},
+		{"stalled", "tried", since(c->stalled, at->forgiven.stalled), c->tried, plan->gates.stalled},
+		{"silent", "were reached", since(c->silent, at->forgiven.silent), c->reached, plan->gates.silent},
 	};
-	uint64_t crashed = since(c->crashed, old->crashed);
+	uint64_t crashed = since(c->crashed, at->forgiven.crashed);
 
 	if (crashed > plan->gates.crashed) {
 		snprintf(reason, KM_TRUST_REASON_MAX + 1, "crashed: %" PRIu64 " %s, and %u %s allowed", crashed,
@@ -78,14 +77,27 @@ enum km_step km_rollout_step(const struct km_plan *plan, const struct km_progres
 	return at->wave + 1 < plan->n_waves ? KM_STEP_NEXT_WAVE : KM_STEP_DONE;
 }
 
+struct km_progress_of km_rollout_start(int64_t now)
+{
+	return (struct km_progress_of){.state = KM_ROLLOUT_RUNNING, .wave_since = now, .let_in = {now}};
+}
+
+void km_rollout_next_wave(struct km_progress_of *at, int64_t now)
+{
+	if (at->wave + 1 == KM_FLEET_WAVES)
+		return;
+	at->wave++;
+	at->wave_since = at->let_in[at->wave] = now;
+}
+
 void km_rollout_resume(struct km_progress_of *at, const struct km_counts *counts, int64_t now)
 {
 	at->state = KM_ROLLOUT_RUNNING;
 	at->wave_since = now;
-	at->forgiven = (struct km_counts){.failed = counts->failed,
-					  .stalled = counts->stalled,
-					  .crashed = counts->crashed,
-					  .silent = counts->silent};
+	at->forgiven.failed = counts->failed;
+	at->forgiven.stalled = counts->stalled;
+	at->forgiven.crashed = counts->crashed;
+	at->forgiven.silent = counts->silent;
 }
 
 static bool lower(uint64_t *forgiven, uint64_t now)

@@ -94,3 +94,18 @@ km_error *km_plan_waves(const char *text, struct km_plan *plan)
 	plan->n_waves = n;
 	return NULL;
 }
+
+size_t km_plan_wave(const struct km_plan *plan, const struct km_trust_host *host)
+{
+	size_t wave = 0;
+
+	while (wave + 1 < plan->n_waves) {
+		struct km_rollout_entry entry = {.waves = &plan->waves[wave], .n_waves = 1};
+
+		memcpy(entry.id, plan->release, sizeof(entry.id));
+		if (km_rollout_admits(&entry, host, INT64_MAX))
+			break;
+		wave++;
+	}
+	return wave;
+}
