@@ -170,6 +170,8 @@ const char *km_map_at(const km_map *map, size_t i, void **value);
 bool km_starts(const char *s, const char *prefix);
 /* Whether s ends with suffix. */
 bool km_ends(const char *s, const char *suffix);
+/* Whether s is UTF-8: shortest forms, no surrogates. */
+bool km_utf8_ok(const char *s);
 /* Whether s, which is UTF-8, has at most max bytes and no control characters: it cannot move a terminal's cursor or break a line. */
 bool km_plain(const char *s, size_t max);
 /* Any bytes as UTF-8 without control characters and of at most max bytes: what cannot stay becomes '?', and what is too long ends with

@@ -48,6 +48,15 @@ static size_t utf8_length(const char *s)
 	return n;
 }
 
+bool km_utf8_ok(const char *s)
+{
+	size_t length = 1;
+
+	while (*s && (length = utf8_length(s)))
+		s += length;
+	return length != 0;
+}
+
 char *km_plain_of(const char *s, size_t max)
 {
 	km_str text = {0};

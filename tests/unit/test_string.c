@@ -28,6 +28,17 @@ static void test_growing(void **state)
 	km_str_free(&s);
 }
 
+static void test_utf8(void **state)
+{
+	(void)state;
+	assert_true(km_utf8_ok(""));
+	assert_true(km_utf8_ok("a\x7f\n\xc3\xbc\xe2\x98\x83\xf0\x9f\x98\x80"));
+	assert_false(km_utf8_ok("a\xff"));
+	assert_false(km_utf8_ok("\xc3"));
+	assert_false(km_utf8_ok("\xc0\xaf"));	 /* longer than it need be */
+	assert_false(km_utf8_ok("\xed\xa0\x80")); /* a surrogate */
+}
+
 static void test_nearest(void **state)
 {
 	static const char *const words[] = {"load", "unload", "list", "status", "info", "blockers"};
@@ -123,6 +134,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_starts_ends),
 		cmocka_unit_test(test_growing),
+		cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_nearest),
 		cmocka_unit_test(test_sha256),
 		cmocka_unit_test(test_hex),
