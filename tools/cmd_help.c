@@ -46,7 +46,7 @@ km_error *cmd_help(const struct cmd_args *args, int *status)
 		return NULL;
 	}
 	if (!args->n) {
-		cmd_usage_all(stdout);
+		cmd_usage(stdout, NULL);
 		return NULL;
 	}
 	if (!cmd)

@@ -142,7 +142,7 @@ KM_CHECKED km_error *km_store_detach(km_store *store, const char *id, enum km_st
 /* Tags with a space between each; stored sorted, each once. KM_INPUT when one is no km_trust_name_ok() or there are
  * more than KM_FLEET_TAGS. */
 KM_CHECKED km_error *km_store_host_tag(km_store *store, const char *id, const char *tags, enum km_store_why *why);
-/* why: absent. */
+/* Whether its token still holds is for the caller to ask. why: absent. */
 KM_CHECKED km_error *km_store_host(km_store *store, const char *id, km_arena *arena, struct km_store_host *ret,
 				   enum km_store_why *why);
 KM_CHECKED km_error *km_store_host_by_secret(km_store *store, const char *secret_hash, km_arena *arena,
@@ -194,8 +194,8 @@ KM_CHECKED km_error *km_store_seen(km_store *store, struct km_store_seen *rows, 
 
 /* ---- reports ----------------------------------------------------------------------------------------------------- */
 /* Takes a whole report: kernel, standing and versions of the host, and its patches, of which those that it no longer
- * names are dropped. Each change of a patch's state or health goes into the host's history. Counts as a contact. why:
- * absent. */
+ * names are dropped. Releases that the store does not have are passed over. Each change of a patch's state or health
+ * goes into the host's history. Counts as a contact. why: absent. */
 KM_CHECKED km_error *km_store_report(km_store *store, const struct km_report *report, int64_t digest, int64_t now,
 				     enum km_store_why *why);
 
@@ -259,7 +259,6 @@ struct km_store_channel {
 	const char *name;
 	const char *halt; /* why all of it is halted, or NULL */
 	int64_t changed;  /* when halt was last set or taken away */
-	int64_t revision; /* for km_store_channel_halt() */
 };
 /* By name. */
 KM_CHECKED km_error *km_store_channels(km_store *store, km_arena *arena, struct km_store_channel **ret, size_t *n);
@@ -278,8 +277,7 @@ struct km_store_release {
 	const void *bytes; /* the whole envelope */
 	size_t size;
 };
-/* body: the release's own, for its kernels, CVEs and blobs. One that is there already is fine, *why is then
- * KM_STORE_EXISTS and nothing changes. */
+/* body: the release's own, for its kernels, CVEs and blobs. why: exists; nothing changes then. */
 KM_CHECKED km_error *km_store_release_add(km_store *store, const char *id, const struct km_release *body,
 					  const void *bytes, size_t size, int64_t now, enum km_store_why *why);
 /* why: absent. */
