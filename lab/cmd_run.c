@@ -37,6 +37,10 @@ static km_error *describe(km_lab *lab, const struct lab_options *o, const km_str
 		KM_TRY(km_lab_carry_word(lab, o->carry.at[i]));
 	for (size_t i = 0; i < o->module.n; i++)
 		KM_TRY(km_lab_module(lab, &(struct km_lab_step){.group = 0}, o->module.at[i]));
+	for (size_t i = 0; i < o->disk.n; i++)
+		KM_TRY(km_lab_disk(lab, &(struct km_lab_step){.group = 0}, o->disk.at[i]));
+	if (o->net)
+		KM_TRY(km_lab_net(lab, &(struct km_lab_step){.group = 0}, o->net));
 	KM_TRY(km_lab_carry(lab, words->at[0], guest));
 	/* A script that lacks the bit was still meant to be run. */
 	if (access(words->at[0], X_OK))

@@ -20,8 +20,8 @@ int cmd_batch(int argc, char **argv);
 /* ---- options.c ------------------------------------------------------------------------------------------- */
 /* What all verbs understand. Zero-initialise. */
 struct lab_options {
-	const char *release, *vmlinuz, *modules, *core, *json, *keep_log, *append;
-	km_strv carry, module, allow;
+	const char *release, *vmlinuz, *modules, *core, *json, *keep_log, *append, *net;
+	km_strv carry, module, allow, disk;
 	struct km_lab_options lab;
 	double transition;
 	bool help;

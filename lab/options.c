@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The options of the verbs: one table. */
 #include <math.h>
+#include <time.h>
 
 #include "lab.h"
 
-enum kind { TEXT, LIST, COUNT, SECONDS, YES };
+enum kind { TEXT, LIST, COUNT, SECONDS, DATE, YES };
 
 /* Letters of the verbs that understand it: r(un) v(erify) b(atch). */
 static const struct option_row {
@@ -25,6 +26,11 @@ static const struct option_row {
 	{"carry", "rv", "PATH[:GUESTPATH]", LIST, offsetof(struct lab_options, carry),
 	 "put a file, program or directory into the guest"},
 	{"module", "rv", "NAME", LIST, offsetof(struct lab_options, module), "insert a module of the kernel first"},
+	{"disk", "r", "FILE:PATH[:SIZE]", LIST, offsetof(struct lab_options, disk),
+	 "a disk that stays, mounted at PATH; made when there is none (64M)"},
+	{"net", "r", "PORT[,PORT]...", TEXT, offsetof(struct lab_options, net),
+	 "the guest reaches these ports of 127.0.0.1 at http://host"},
+	{"date", "r", "DATE[THH:MM:SS]", DATE, offsetof(struct lab_options, lab.date), "what the guest's clock begins with, UTC"},
 	{"allow-log", "rvb", "TEXT", LIST, offsetof(struct lab_options, allow),
 	 "a log line with TEXT in it is no finding"},
 	{"timeout", "rvb", "S", SECONDS, offsetof(struct lab_options, lab.timeout), "end the guest after S seconds"},
@@ -76,6 +82,20 @@ static km_error *unknown(const char *name, size_t n, const char *verb)
 	return near ? km_error_hint(err, "did you mean --%s?", near) : err;
 }
 
+/* "2027-11-28", "2027-11-28T12:00:00". */
+static km_error *set_date(int64_t *at, const struct option_row *row, const char *value)
+{
+	struct tm tm = {0};
+	const char *end = strptime(value, "%Y-%m-%d", &tm);
+
+	if (end && *end == 'T')
+		end = strptime(end + 1, "%H:%M:%S", &tm);
+	if (!end || *end || timegm(&tm) <= 0)
+		return km_error_new(KM_USAGE, "--%s takes a date as 2027-11-28 or 2027-11-28T12:00:00, not '%s'", row->name, value);
+	*at = timegm(&tm);
+	return NULL;
+}
+
 static km_error *set(struct lab_options *o, const struct option_row *row, const char *value)
 {
 	void *at = (char *)o + row->at;
@@ -86,6 +106,7 @@ static km_error *set(struct lab_options *o, const struct option_row *row, const 
 	case TEXT: *(const char **)at = value; return NULL;
 	case LIST: km_strv_push(at, value); return NULL;
 	case YES: *(bool *)at = true; return NULL;
+	case DATE: return set_date(at, row, value);
 	case COUNT:
 	case SECONDS: break;
 	}
@@ -173,6 +194,7 @@ void lab_options_free(struct lab_options *o)
 	km_strv_free(&o->carry);
 	km_strv_free(&o->module);
 	km_strv_free(&o->allow);
+	km_strv_free(&o->disk);
 }
 
 km_error *lab_options_kernel(const struct lab_options *o, struct km_lab_kernel *ret)

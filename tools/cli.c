@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* kmend: finds the verb, parses its words, runs it, and turns errors into words and exit statuses. */
+/* kmend: finds the verb and has it run. */
 #include "cmd.h"
 
 static const struct km_door *the_door;
@@ -18,6 +18,9 @@ const struct cmd cmds[] = {
 	{"blockers", "[NAME]", "name the tasks that a transition waits for", 0, 1, NULL, cmd_blockers},
 	{"key", "ACTION [FILE|DIR...]", "make and look after signing keys", 1, 64, cmd_key_options, cmd_key},
 	{"sign", "[FILE|DIR...]", "sign documents, add and check signatures", 1, 64, cmd_sign_options, cmd_sign},
+	{"publish", "BUILD-DIR|FILE...", "make, sign and upload a release", .program = "kmend-admin"},
+	{"release", "ACTION", "look at releases", .program = "kmend-admin"},
+	{"channel", "ACTION", "say which releases a channel has", .program = "kmend-admin"},
 	{"version", "", "print the version", 0, 0, NULL, cmd_version},
 	{"help", "[VERB]", "show this, or the manual of a verb", 0, 1, NULL, cmd_help},
 	{"completion", "", "print the completion script for bash", 0, 0, NULL, cmd_completion},
@@ -50,58 +53,17 @@ static km_error *unknown(const char *verb)
 		    : km_error_hint(err, "kmend help lists them");
 }
 
-static json_t *error_json(const char *verb, const km_error *err)
+void cmd_usage_all(FILE *f)
 {
-	static const char *const kinds[] = {
-		[KM_USAGE] = "usage",	  [KM_ENV] = "environment", [KM_INPUT] = "input",
-		[KM_REFUSED] = "refused", [KM_NOTHING] = "nothing", [KM_BUG] = "internal",
-	};
-	json_t *o = json_object(), *e = json_object();
+	fprintf(f, "usage: kmend VERB [OPTIONS] [WORDS]\n\n"
+		   "Fixes a running Linux kernel without a reboot.\n\n");
+	for (const struct cmd *cmd = cmds; cmd->name; cmd++) {
+		KM_AUTOFREE char *left = km_printf("%s %s", cmd->name, cmd->words);
 
-	json_object_set_new(e, "kind", json_string(kinds[err->code]));
-	json_object_set_new(e, "message", view_text_json(err->message));
-	json_object_set_new(e, "hint", view_text_json(err->hint));
-	json_object_set_new(e, "errno", err->sys ? json_integer(err->sys) : json_null());
-	json_object_set_new(o, "error", e);
-	json_object_set_new(o, "exit_status", json_integer(km_error_exit(err)));
-	json_object_set_new(o, "result", json_string("error"));
-	json_object_set_new(o, "verb", json_string(verb));
-	return o;
-}
-
-static int fail(const char *verb, bool json, km_error *err)
-{
-	int status = km_error_exit(err);
-
-	if (json)
-		view_json(error_json(verb, err));
-	km_error_print("kmend", err);
-	km_error_free(err);
-	return status;
-}
-
-static int run_verb(const struct cmd *cmd, int argc, char **argv)
-{
-	struct cmd_args args = {0};
-	bool help = false;
-	int status = EXIT_OK;
-	km_error *err;
-
-	if (cmd->program)
-		return fail(cmd->name, false, cmd_exec(cmd, argc, argv));
-	err = cmd_parse(cmd, argc, argv, &args, &help);
-	if (!err && help) {
-		cmd_usage(stdout, cmd);
-		return EXIT_OK;
+		fprintf(f, "  %-20s %s\n", left, cmd->summary);
 	}
-	if (!err)
-		err = cmd->run(&args, &status);
-	if (err)
-		return fail(cmd->name, args.json, err);
-	/* A full disk or a closed pipe behind stdout must not pass for success. */
-	if (fflush(stdout) || ferror(stdout))
-		return fail(cmd->name, false, km_error_new(KM_ENV, "cannot write the output"));
-	return status;
+	fprintf(f, "\nkmend VERB --help shows a verb's options, kmend help VERB its manual.\n"
+		   "--colour=auto|always|never stands before the verb.\n");
 }
 
 int cmd_main(int argc, char **argv, const struct km_door *door)
@@ -118,7 +80,7 @@ int cmd_main(int argc, char **argv, const struct km_door *door)
 		argc--, argv++;
 	}
 	if (!argc) {
-		cmd_usage(stderr, NULL);
+		cmd_usage_all(stderr);
 		return EXIT_ENV;
 	}
 	if (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h"))
@@ -126,5 +88,9 @@ int cmd_main(int argc, char **argv, const struct km_door *door)
 	if (!strcmp(argv[0], "--version") || !strcmp(argv[0], "-V"))
 		argv[0] = (char *)"version";
 	cmd = cmd_find(argv[0]);
-	return cmd ? run_verb(cmd, argc, argv) : fail(argv[0], false, unknown(argv[0]));
+	if (!cmd)
+		return cmd_fail(argv[0], false, unknown(argv[0]));
+	if (cmd->program)
+		return cmd_fail(cmd->name, false, cmd_exec(cmd, argc, argv));
+	return cmd_run(cmd, argc, argv);
 }

@@ -21,9 +21,10 @@ struct cmd_option {
 	const char *name; /* without "--" */
 	const char *arg;  /* what it takes, or NULL */
 	const char *help;
+	bool many; /* may be given again: the values are joined with commas */
 };
 
-enum { CMD_OPTIONS = 16 };
+enum { CMD_OPTIONS = 24 };
 
 /* The words of a command line after the verb. */
 struct cmd_args {
@@ -32,7 +33,8 @@ struct cmd_args {
 		[CMD_OPTIONS]; /* by the option's place in the table; "" for one without an argument; NULL: not given */
 	char **words;	       /* the rest */
 	int n;
-	bool json; /* --json, which every verb has */
+	bool json;	/* --json, which every verb has */
+	km_strv joined; /* values of options that were given again */
 };
 
 struct cmd {
@@ -71,9 +73,17 @@ km_error *cmd_help(const struct cmd_args *args, int *status);
 km_error *cmd_completion(const struct cmd_args *args, int *status);
 extern const struct cmd_option cmd_load_options[], cmd_unload_options[], cmd_key_options[], cmd_sign_options[];
 
+/* ---- run.c ------------------------------------------------------------------------------------------------------- */
+/* Parses the words of a verb (argv[0]), runs it, and gives the exit status; errors are printed. */
+int cmd_run(const struct cmd *cmd, int argc, char **argv);
+/* Prints the error, with json as an object too, frees it, and gives its exit status. */
+int cmd_fail(const char *verb, bool json, km_error *err);
+
 /* ---- cli.c ------------------------------------------------------------------------------------------------------ */
 /* The whole program. door: the kernel to work on, NULL for the real one. */
 int cmd_main(int argc, char **argv, const struct km_door *door);
+/* Prints all verbs to f. */
+void cmd_usage_all(FILE *f);
 /* The host behind that door. */
 KM_CHECKED km_error *cmd_host(km_host **ret);
 

@@ -33,9 +33,13 @@ km_error *cmd_completion(const struct cmd_args *args, int *status)
 	for (const struct cmd *cmd = cmds; cmd->name; cmd++)
 		if (!cmd->program)
 			print_options(cmd);
-	/* The other programs tell their options themselves. */
-	printf("\t*)\n\t\tfiles=1\n\t\t[[ $cur != -* ]] || words=$(kmend \"${COMP_WORDS[1]}\" --help 2>/dev/null | "
-	       "grep -o -- '--[a-z][a-z-]*')\n\t\t;;\n\tesac\n\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
+	/* The other programs tell their options and actions themselves. */
+	printf("\t*)\n\t\tlocal call=(kmend \"${COMP_WORDS[1]}\")\n\t\tfiles=1\n"
+	       "\t\t((COMP_CWORD == 2)) || [[ ! ${COMP_WORDS[2]} =~ ^[a-z]+$ ]] || call+=(\"${COMP_WORDS[2]}\")\n"
+	       "\t\tif [[ $cur == -* ]]; then\n\t\t\twords=$(\"${call[@]}\" --help 2>/dev/null | grep -o -- '--[a-z][a-z-]*')\n"
+	       "\t\telif ((COMP_CWORD == 2)); then\n"
+	       "\t\t\twords=$(\"${call[@]}\" --help 2>/dev/null | sed -n 's/^  \\([a-z][a-z]*\\) .*/\\1/p')\n\t\tfi\n\t\t;;\n");
+	printf("\tesac\n\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
 	       "\tif ((files)); then\n\t\tlocal more\n\t\tmapfile -t more < <(compgen -f -- \"$cur\")\n"
 	       "\t\tCOMPREPLY+=(\"${more[@]}\")\n\tfi\n}\ncomplete -o filenames -F _kmend kmend\n");
 	return NULL;

@@ -46,7 +46,7 @@ km_error *cmd_help(const struct cmd_args *args, int *status)
 		return NULL;
 	}
 	if (!args->n) {
-		cmd_usage(stdout, NULL);
+		cmd_usage_all(stdout);
 		return NULL;
 	}
 	if (!cmd)

@@ -6,6 +6,17 @@
 
 #include "cmd.h"
 
+/* The value, joined with those that the option had before, if it may be given again. */
+static const char *taken(struct cmd_args *args, int at, const char *value)
+{
+	const char *before = args->value[at];
+
+	if (!before || !value || !args->cmd->options[at].many)
+		return value ? value : "";
+	km_strv_printf(&args->joined, "%s,%s", before, value);
+	return args->joined.at[args->joined.n - 1];
+}
+
 static const struct cmd_option common[] = {
 	{"json", NULL, "print one JSON object instead of text"},
 	{"help", NULL, "show this"},
@@ -67,7 +78,7 @@ km_error *cmd_parse(const struct cmd *cmd, int argc, char **argv, struct cmd_arg
 		if (c == 'h' || c == FIRST + AT_HELP)
 			*help = true;
 		else if (c != FIRST + AT_JSON)
-			ret->value[c - FIRST] = optarg ? optarg : "";
+			ret->value[c - FIRST] = taken(ret, c - FIRST, optarg);
 	}
 	ret->words = argv + optind;
 	ret->n = argc - optind;
@@ -87,25 +98,8 @@ static void print_option(FILE *f, const struct cmd_option *o)
 	fprintf(f, "  %-20s %s\n", left, o->help);
 }
 
-static void usage_all(FILE *f)
-{
-	fprintf(f, "usage: kmend VERB [OPTIONS] [WORDS]\n\n"
-		   "Fixes a running Linux kernel without a reboot.\n\n");
-	for (const struct cmd *cmd = cmds; cmd->name; cmd++) {
-		KM_AUTOFREE char *left = km_printf("%s %s", cmd->name, cmd->words);
-
-		fprintf(f, "  %-20s %s\n", left, cmd->summary);
-	}
-	fprintf(f, "\nkmend VERB --help shows a verb's options, kmend help VERB its manual.\n"
-		   "--colour=auto|always|never stands before the verb.\n");
-}
-
 void cmd_usage(FILE *f, const struct cmd *cmd)
 {
-	if (!cmd) {
-		usage_all(f);
-		return;
-	}
 	fprintf(f, "usage: kmend %s [OPTIONS]%s%s\n\n%c%s.\n\n", cmd->name, *cmd->words ? " " : "", cmd->words,
 		toupper((unsigned char)*cmd->summary), cmd->summary + 1);
 	for (const struct cmd_option *o = cmd->options; o && o->name; o++)

@@ -119,9 +119,10 @@ struct km_held_release {
 	struct km_release release;
 };
 typedef km_vec(struct km_held_release) km_held_list;
-/* Releases of the index that are held, in its order; each verified by the client's root once more. Damaged ones count as
- * not there. */
-KM_CHECKED km_error *km_held_list_read(const char *root, const km_trust_client *client, km_held_list *ret);
+/* Releases of the index that are held, or lie in source (may be NULL), in its order; each verified by the client's root once
+ * more. Damaged ones count as not there. */
+KM_CHECKED km_error *km_held_list_read(const char *root, const km_source *source, const km_trust_client *client,
+				       km_held_list *ret);
 void km_held_list_free(km_held_list *list);
 const struct km_held_release *km_held_find(const km_held_list *list, const char *id);
 /* Keeps a release that was verified. */
@@ -265,8 +266,53 @@ struct km_fleet_facts {
 	int64_t contact; /* last one with the server, 0: never */
 };
 char *km_fleet_file_text(const struct km_fleet_facts *facts);
-/* The report that goes to the server next. *ret points into nothing; km_report_free(). */
+/* The report that goes to the server next; km_report_free(). */
 void km_agent_report(const struct km_view *view, const struct km_identity *identity, const struct km_fleet_kernel *kernel,
 		     enum km_standing standing, struct km_report *ret);
+
+/* ---- what kmend-apply does --------------------------------------------------------------------------------------------
+ * One run at a time on a host: the caller holds KM_AGENT_LOCK. Steps at which a test can kill it (km_host_step()), besides
+ * those of load and unload: apply-taken apply-kept apply-journaled apply-loaded apply-done apply-unloading apply-unloaded.
+ */
+struct km_apply {
+	const char *root;
+	const struct km_door *door; /* NULL: the real one */
+	const km_source *source;    /* NULL: only what is held */
+	int64_t (*now)(void *ctx);  /* seconds since 1970 */
+	void *ctx;
+	bool fresh; /* may load what this host has not run yet: one patch, so that the server is asked before the next */
+};
+struct km_applied_done {
+	bool changed; /* something that the server should hear of, or there is more to do at once */
+	enum km_standing standing;
+	char *trouble; /* the first thing that did not go well, or NULL; for free() */
+};
+/* Takes the documents, keeps the journal, takes health, unloads what is recalled, loads what is wanted, and writes down how
+ * the host stands. An error only when nothing of that could be done. KM_NOTHING: unattached. */
+KM_CHECKED km_error *km_apply_run(const struct km_apply *apply, struct km_applied_done *ret);
+/* This boot ends in order. */
+KM_CHECKED km_error *km_apply_goodbye(const char *root);
+/* Lets what is held back go on, by name or "" for all; KM_NOTHING: there is no such. Then km_apply_run(). */
+KM_CHECKED km_error *km_apply_retry(const struct km_apply *apply, const char *name);
+/* Marks a patch ("": the last one that came) as to be taken back and kept out; *name, for free(), is which. Then
+ * km_apply_run(). */
+KM_CHECKED km_error *km_apply_rollback(const struct km_apply *apply, const char *name, char **ret);
+/* Makes this host one of a channel: root and answer come from the source and are believed only with the fingerprint.
+ * token_id "": a bundle, no server. */
+KM_CHECKED km_error *km_apply_attach(const struct km_apply *apply, const char *token_id, const char *fingerprint);
+
+/* What kmend-fetch and kmend-apply both ask of a server's answer; zeros and KM_SEVERITY_LOW without one. */
+struct km_policy {
+	km_strv tags;
+	enum km_severity min_severity;
+	int64_t contact;
+};
+void km_policy_read(const km_source *source, struct km_policy *ret);
+void km_policy_free(struct km_policy *policy);
+/* The flavours of payloads that this host takes, by preference; NULL-terminated, static. */
+const char *const *km_agent_flavours(const struct km_agent_config *config, km_host *host);
+/* Takes root, timestamp, index and rollout from the source, as far as they are good. *trouble (for free()): the first
+ * refusal, or NULL. */
+void km_agent_take(const km_source *source, km_trust_client *client, int64_t now, char **trouble);
 
 #endif

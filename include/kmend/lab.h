@@ -3,8 +3,8 @@
  * kmend/lab.h - a VM that boots one exact kernel, runs steps in it and says what happened.
  *
  * A lab is described (which kernel, what is carried in, which steps), then run, once. The guest is QEMU's, without
- * disk and network; its root is an initramfs made here, in memory: no file is left behind whatever happens, and
- * labs side by side do not know of each other. QEMU dies with the thread that runs the lab. The kernel's log comes
+ * disk and network unless it is given some; its root is an initramfs made here, in memory: no file is left behind
+ * whatever happens, and labs side by side do not know of each other. QEMU dies with the thread that runs the lab. The kernel's log comes
  * out of the first serial line, the steps' results out of the second; all that comes from the guest is bounded and
  * taken as hostile bytes.
  */
@@ -42,6 +42,7 @@ struct km_lab_options {
 	bool one_thread;      /* emulated, with all CPUs in one thread of the emulator. So it is anyway with QEMU before 8.1, which may go on
 				 with stale code when one CPU runs text that another one changes, as ftrace does */
 	bool boot_log;	      /* the whole log from the first line on (costs half a second); else it begins with init */
+	int64_t date;	      /* the guest's clock begins at that many seconds since 1970; 0: this machine's time */
 	const km_strv *allow; /* a log line that contains one of these is no finding; or NULL */
 	/* What a step prints, as it comes; or NULL. The bytes are the guest's: a terminal wants
 	 * km_lab_printable(). */
@@ -96,6 +97,13 @@ size_t km_lab_step(km_lab *lab, const struct km_lab_step *step, const char *cons
 /* Puts a module of the kernel and all it depends on into the guest, and adds a step that inserts each, in order;
  * group, always, soft, fatal and timeout of the steps are like's. */
 KM_CHECKED km_error *km_lab_module(km_lab *lab, const struct km_lab_step *like, const char *name);
+/* Adds a disk, "FILE:GUESTPATH[:SIZE]": an image that is made with an ext4 of that size (64M) when there is no FILE, and kept,
+ * so that the next lab with it finds what this one wrote, also after a crash. Adds steps that mount it at GUESTPATH; they are
+ * like `like`. KM_USAGE for a wrong word, KM_ENV when it cannot be made. */
+KM_CHECKED km_error *km_lab_disk(km_lab *lab, const struct km_lab_step *like, const char *word);
+/* Adds a network on which the guest, 10.0.2.15, reaches these ports ("8080,9090") of this machine's loopback as 10.0.2.100, by
+ * name `host`, and nothing else. Where nothing listens here, a connection is closed at once. Adds steps as above. */
+KM_CHECKED km_error *km_lab_net(km_lab *lab, const struct km_lab_step *like, const char *ports);
 /* How many steps were added so far. */
 size_t km_lab_steps(const km_lab *lab);
 /* The step's kind, name and group; valid while the lab is. */

@@ -106,7 +106,7 @@ struct km_info {
 	bool livepatch;           /* modinfo livepatch=Y */
 	bool core;                /* calls kmend_enable_patch(): for kmend.ko */
 	unsigned format;
-	char *name, *version, *release, *build_id, *vermagic, *description, *severity, *source_hash, *tool;
+	char *name, *version, *release, *arch, *build_id, *vermagic, *description, *severity, *source_hash, *tool;
 	bool replace;
 	km_strv cves, flags;
 	km_vec(struct km_info_object) objects;

@@ -74,15 +74,27 @@ static km_error *verify(const km_trust_client *client, const char *id, struct km
 	return km_release_parse(envelope, &held->release);
 }
 
-km_error *km_held_list_read(const char *root, const km_trust_client *client, km_held_list *ret)
+static km_error *find_bytes(const char *root, const km_source *source, const char *id, struct km_held_release *held)
+{
+	KM_AUTOFREE char *path = release_path(root, id);
+	char name[KM_SOURCE_NAME];
+	km_error *err = agent_read(AT_FDCWD, path, km_doc_max(KM_DOC_RELEASE), &held->bytes, &held->size, NULL);
+
+	if (!err || !source)
+		return err;
+	km_error_free(err);
+	km_source_name(KM_DOC_RELEASE, id, name);
+	return km_source_get(source, name, km_doc_max(KM_DOC_RELEASE), &held->bytes, &held->size, NULL);
+}
+
+km_error *km_held_list_read(const char *root, const km_source *source, const km_trust_client *client, km_held_list *ret)
 {
 	const struct km_index *index = km_trust_index(client);
 	km_held_list list = {0};
 
 	for (size_t i = 0; index && i < index->n_releases; i++) {
-		KM_AUTOFREE char *path = release_path(root, index->releases[i].id);
 		struct km_held_release held = {0};
-		km_error *err = agent_read(AT_FDCWD, path, km_doc_max(KM_DOC_RELEASE), &held.bytes, &held.size, NULL);
+		km_error *err = find_bytes(root, source, index->releases[i].id, &held);
 
 		if (!err)
 			err = verify(client, index->releases[i].id, &held);

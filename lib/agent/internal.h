@@ -21,4 +21,7 @@ void agent_detail(char to[static KM_FLEET_DETAIL_MAX + 1], const char *text);
 /* The group kmend-fetch runs in, or 0 when there is none. */
 gid_t agent_group(const char *root);
 
+/* Keeps the first error's message in *trouble and frees err; NULL is fine. */
+void agent_trouble(char **trouble, km_error *err);
+
 #endif

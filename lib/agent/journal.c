@@ -82,8 +82,16 @@ size_t km_journal_boot(struct km_journal *journal, const char *boot, int64_t now
 {
 	size_t n = 0;
 
-	if (*journal->boot && strcmp(journal->boot, boot) && !journal->goodbye)
-		n = died(journal, boot, now);
+	if (*journal->boot && strcmp(journal->boot, boot)) {
+		if (!journal->goodbye)
+			n = died(journal, boot, now);
+		for (size_t i = 0; i < journal->entries.n; i++) {
+			struct km_journal_entry *e = &journal->entries.at[i];
+
+			if (e->step == KM_AT_LOADING || e->step == KM_AT_UNLOADING)
+				e->step = KM_AT_REMOVED; /* a kernel ago */
+		}
+	}
 	agent_copy(journal->boot, sizeof(journal->boot), boot);
 	journal->goodbye = false;
 	return n;

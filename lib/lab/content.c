@@ -165,15 +165,18 @@ km_error *lab_content_carry(struct lab_cpio *c, const char *path, const char *gu
 
 /* ---- the base -------------------------------------------------------------------------------------------- */
 
-static char *find_busybox(void)
+km_error *lab_content_busybox(char **ret)
 {
 	static const char *const places[] = {"/bin/busybox", "/usr/bin/busybox", "/sbin/busybox",
 					     "/usr/lib/initramfs-tools/bin/busybox"};
 
-	for (size_t i = 0; i < KM_COUNT(places); i++)
-		if (!access(places[i], X_OK))
-			return km_strdup(places[i]);
-	return NULL;
+	for (size_t i = 0; i < KM_COUNT(places); i++) {
+		if (!access(places[i], X_OK)) {
+			*ret = km_strdup(places[i]);
+			return NULL;
+		}
+	}
+	return km_error_hint(km_error_new(KM_ENV, "the lab needs busybox"), "apt install busybox-static");
 }
 
 static km_error *add_applets(struct lab_cpio *c, const char *busybox)
@@ -195,12 +198,11 @@ static km_error *add_applets(struct lab_cpio *c, const char *busybox)
 
 static km_error *add_busybox(struct lab_cpio *c)
 {
-	KM_AUTOFREE char *path = find_busybox();
+	KM_AUTOFREE char *path = NULL;
 	KM_AUTOFREE uint8_t *bytes = NULL;
 	size_t n;
 
-	if (!path)
-		return km_error_hint(km_error_new(KM_ENV, "the lab needs busybox"), "apt install busybox-static");
+	KM_TRY(lab_content_busybox(&path));
 	KM_TRY(km_file_read(path, &bytes, &n));
 	KM_TRY(lab_cpio_file(c, "bin/busybox", 0755, bytes, n));
 	if (is_dynamic(bytes, n))
@@ -212,8 +214,6 @@ km_error *lab_content_skeleton(struct lab_cpio *c)
 {
 	static const char *const dirs[] = {"bin", "dev", "etc",	    "proc",   "run",	  "sys",
 					   "tmp", "usr", "var/tmp", LAB_HOME, LAB_BIN_DIR};
-	static const char passwd[] = "root:x:0:0:root:" LAB_HOME ":/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n";
-	static const char group[] = "root:x:0:\nnogroup:x:65534:\n";
 
 	for (size_t i = 0; i < KM_COUNT(dirs); i++)
 		KM_TRY(lab_cpio_dir(c, dirs[i]));
@@ -222,13 +222,16 @@ km_error *lab_content_skeleton(struct lab_cpio *c)
 	KM_TRY(lab_cpio_symlink(c, "usr/bin", "../bin"));
 	KM_TRY(lab_cpio_symlink(c, "usr/sbin", "../bin"));
 	/* For the kernel itself, before devtmpfs is there. */
-	KM_TRY(lab_cpio_device(c, "dev/console", 0600, 5, 1));
-	KM_TRY(lab_cpio_file(c, "etc/passwd", 0644, passwd, sizeof(passwd) - 1));
-	return lab_cpio_file(c, "etc/group", 0644, group, sizeof(group) - 1);
+	return lab_cpio_device(c, "dev/console", 0600, 5, 1);
 }
 
 km_error *lab_content_programs(struct lab_cpio *c)
 {
+	static const char passwd[] = "root:x:0:0:root:" LAB_HOME ":/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n";
+	static const char group[] = "root:x:0:\nnogroup:x:65534:\n";
+
+	KM_TRY(lab_cpio_file(c, "etc/passwd", 0644, passwd, sizeof(passwd) - 1));
+	KM_TRY(lab_cpio_file(c, "etc/group", 0644, group, sizeof(group) - 1));
 	KM_TRY(add_program(c, "kmend-lab-init", "init"));
 	KM_TRY(add_program(c, "kmend-workload", LAB_BIN_DIR "/kmend-workload"));
 	return add_busybox(c);

@@ -39,6 +39,7 @@ void km_lab_destroy(km_lab *lab)
 		return;
 	lab_modules_close(lab->modules);
 	lab_cpio_deinit(&lab->cpio);
+	lab_devices_free(&lab->devices);
 	km_strv_free(&lab->carried);
 	for (size_t i = 0; i < lab->steps.n; i++)
 		free((char *)lab->steps.at[i].name);

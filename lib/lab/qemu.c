@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PROGRAM "qemu-system-x86_64"
@@ -105,6 +106,18 @@ static char *command_line(const struct lab_qemu_spec *spec)
 	return line.at;
 }
 
+/* The clock of the machine's own, which the kernel sets its clock by at boot. */
+static void date_args(int64_t date, km_strv *ret)
+{
+	char text[64];
+	time_t t = date;
+	struct tm tm;
+
+	strftime(text, sizeof(text), "base=%Y-%m-%dT%H:%M:%S", gmtime_r(&t, &tm));
+	km_strv_push(ret, "-rtc");
+	km_strv_push(ret, text);
+}
+
 void lab_qemu_args(const struct lab_qemu_spec *spec, km_strv *ret)
 {
 	static const char *const fixed[] = {PROGRAM, "-nodefaults", "-no-user-config", "-display",
@@ -137,6 +150,10 @@ void lab_qemu_args(const struct lab_qemu_spec *spec, km_strv *ret)
 	km_strv_printf(ret, "socket,id=result,fd=%d", spec->result);
 	km_strv_push(ret, "-serial");
 	km_strv_push(ret, "chardev:result");
+	if (spec->date)
+		date_args(spec->date, ret);
+	if (spec->devices)
+		lab_devices_args(spec->devices, ret);
 	km_strv_push(ret, "-append");
 	km_strv_push(ret, line);
 }
@@ -218,7 +235,8 @@ static bool in_path(const char *program)
 	return false;
 }
 
-km_error *lab_qemu_start(const char *vmlinuz, int initrd, const struct km_lab_options *o, struct lab_qemu *ret)
+km_error *lab_qemu_start(const char *vmlinuz, int initrd, const struct lab_devices *devices, const struct km_lab_options *o,
+			 struct lab_qemu *ret)
 {
 	struct lab_qemu_spec spec = {
 		.vmlinuz = vmlinuz,
@@ -234,6 +252,8 @@ km_error *lab_qemu_start(const char *vmlinuz, int initrd, const struct km_lab_op
 		.tsc_khz = o->icount ? ICOUNT_TSC_KHZ : lab_tsc_khz(),
 		.panic_on_warn = o->panic_on_warn,
 		.boot_log = o->boot_log,
+		.date = o->date,
+		.devices = devices,
 	};
 	pid_t parent = getpid(), pid;
 	km_strv words = {0};

@@ -5,12 +5,16 @@
 
 #include <kmend/lab.h>
 
+#include "devices.h"
+
 struct lab_qemu_spec {
 	const char *vmlinuz;
 	int initrd, log, result; /* descriptors as the child has them: a file, two sockets */
 	unsigned smp, memory;
 	unsigned tsc_khz;   /* of an emulated guest; 0: it finds out by itself */
 	const char *append; /* or NULL */
+	int64_t date;	    /* seconds since 1970 that the guest's clock begins with; 0: this machine's */
+	const struct lab_devices *devices; /* or NULL */
 	bool kvm, panic_on_warn, boot_log;
 	bool one_thread; /* of the emulator, for all CPUs; without kvm */
 	bool icount;	 /* an instruction takes a nanosecond of the guest's time; without kvm */
@@ -34,8 +38,8 @@ struct lab_qemu {
 	bool kvm;
 };
 /* initrd is a descriptor of the caller's. KM_ENV when there is no QEMU. */
-KM_CHECKED km_error *lab_qemu_start(const char *vmlinuz, int initrd, const struct km_lab_options *o,
-				    struct lab_qemu *ret);
+KM_CHECKED km_error *lab_qemu_start(const char *vmlinuz, int initrd, const struct lab_devices *devices,
+				    const struct km_lab_options *o, struct lab_qemu *ret);
 /* Kills it if it runs. */
 void lab_qemu_end(struct lab_qemu *q);
 

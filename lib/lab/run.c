@@ -199,7 +199,7 @@ km_error *km_lab_run(km_lab *lab, const struct km_lab_options *options, struct k
 	run->lab = lab;
 	run->o = options;
 	begin(run);
-	err = lab_qemu_start(lab->kernel->vmlinuz, initrd, options, &run->qemu);
+	err = lab_qemu_start(lab->kernel->vmlinuz, initrd, &lab->devices, options, &run->qemu);
 	if (!err) {
 		follow(run);
 		lab_qemu_end(&run->qemu);

@@ -186,6 +186,7 @@ static km_error *take_meta(struct km_info *info, json_t *root)
 	set(&info->severity, json_string_value(json_object_get(root, "severity")));
 	set(&info->description, json_string_value(json_object_get(root, "description")));
 	set(&info->release, json_string_value(json_object_get(kernel, "release")));
+	set(&info->arch, json_string_value(json_object_get(kernel, "arch")));
 	set(&info->build_id, json_string_value(json_object_get(kernel, "build_id")));
 	info->replace = json_is_true(json_object_get(root, "replace"));
 	take_strings(json_object_get(root, "cves"), &info->cves);
@@ -418,6 +419,7 @@ void km_info_free(struct km_info *info)
 	free(info->name);
 	free(info->version);
 	free(info->release);
+	free(info->arch);
 	free(info->build_id);
 	free(info->vermagic);
 	free(info->description);

@@ -51,8 +51,8 @@ dir=$(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["directory
 debs=${dir%/kernels/*}/debs
 
 test_same_bytes() {
-	build_patch "$tmp/one" "$patch"
-	ok "a build"
+	build_patch "$tmp/one" "$patch" && cmp "$tmp/one/$module.diff" "$patch" >>"$tmp/log" 2>&1
+	ok "a build, which keeps the diff"
 	mkdir -p "$tmp/elsewhere/deep" && (cd "$tmp/elsewhere/deep" && cp "$patch" refuse-userns.diff &&
 		"$kmend" build --kernel "$release" --name kmend_refuse_userns -o . refuse-userns.diff) >"$tmp/log" 2>&1 &&
 		cmp "$tmp/one/$module" "$tmp/elsewhere/deep/$module" >>"$tmp/log" 2>&1

@@ -165,7 +165,8 @@ def check_leftovers(case, out):
     expected = [f"{case.module_name}.ko"] if case.expect == "built" else []
     if not case.complaints and modules != expected:
         case.complain(f"the output directory has {' '.join(modules) or 'no module'}")
-    others = sorted(p.name for p in out.iterdir() if p.suffix != ".ko" and p.name != "report.json")
+    expected = ["report.json"] + [f"{name}.diff" for name in expected]
+    others = sorted(p.name for p in out.iterdir() if p.suffix != ".ko" and p.name not in expected)
     if others:
         case.complain(f"left behind: {' '.join(others)}")
 

@@ -10,6 +10,10 @@ int main(int argc, char **argv)
 		return 1;
 	p.name = argv[2];
 	for (int i = 3; i < argc; i++) {
+		p.version = km_starts(argv[i], "version=") ? argv[i] + 8 : p.version;
+		p.severity = km_starts(argv[i], "severity=") ? argv[i] + 9 : p.severity;
+		p.source = km_starts(argv[i], "source=") ? argv[i] + 7 : p.source;
+		p.flag = km_starts(argv[i], "flag=") ? argv[i] + 5 : p.flag;
 		p.release = km_starts(argv[i], "release=") ? argv[i] + 8 : p.release;
 		p.build_id = km_starts(argv[i], "build_id=") ? argv[i] + 9 : p.build_id;
 		p.id = km_starts(argv[i], "id=") ? argv[i] + 3 : p.id;

@@ -33,17 +33,34 @@ static void add_modinfo(km_elf *elf, const struct sim_patch *p)
 	km_str_free(&s);
 }
 
+static const char *source_hash(const char *source, char hash[static KM_SHA256_HEX])
+{
+	km_strv diffs = {0};
+
+	memset(hash, '0', KM_SHA256_HEX - 1);
+	hash[KM_SHA256_HEX - 1] = '\0';
+	if (!source)
+		return hash;
+	km_strv_push(&diffs, source);
+	km_error_free(km_patches_hash(&diffs, hash));
+	km_strv_free(&diffs);
+	return hash;
+}
+
 static void add_meta(km_elf *elf, const struct sim_patch *p)
 {
 	static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000";
+	char hash[KM_SHA256_HEX];
 	KM_AUTOFREE char *text = km_printf(
-		"{\"cves\":[\"%s\"],\"description\":\"closes a hole\",\"flags\":[],\"format\":1,"
+		"{\"cves\":[\"%s\"],\"description\":\"closes a hole\",\"flags\":[%s%s%s],\"format\":1,"
 		"\"kernel\":{\"arch\":\"x86_64\",\"build_id\":\"%s\",\"package\":\"6.1.176-1\",\"release\":\"%s\"},"
 		"\"name\":\"%s\",\"objects\":[{\"functions\":[{\"expected\":\"%s\",\"mask\":[[0,5]],\"matched\":true,"
 		"\"name\":\"do_thing\","
 		"\"size\":64,\"sympos\":1,\"unit\":\"kernel/thing.c\"}],\"name\":\"vmlinux\"}],\"replace\":false,"
-		"\"severity\":\"high\",\"source_hash\":\"%s\",\"tool\":\"kmend 0.1.0\",\"version\":\"1\"}",
-		p->cve ? p->cve : "CVE-2026-0001", p->build_id, p->release, p->name, zeros, zeros);
+		"\"severity\":\"%s\",\"source_hash\":\"%s\",\"tool\":\"kmend 0.1.0\",\"version\":\"%s\"}",
+		p->cve ? p->cve : "CVE-2026-0001", p->flag ? "\"" : "", p->flag ? p->flag : "", p->flag ? "\"" : "", p->build_id,
+		p->release, p->name, zeros, p->severity ? p->severity : "high", source_hash(p->source, hash),
+		p->version ? p->version : "1");
 	struct km_sec *sec = km_elf_add_sec(elf, ".kmend.meta", SHT_PROGBITS, 0, 1);
 
 	km_sec_set(elf, sec, text, strlen(text));

@@ -44,7 +44,8 @@ void sim_foreign(const struct sim *sim, const char *name, bool enabled);
 
 /* A patch file. NULL stands for what fits this kernel; id: the module's build-id, 40 hex digits. */
 struct sim_patch {
-	const char *name, *release, *build_id, *id, *cve;
+	const char *name, *release, *build_id, *id, *cve, *version, *severity, *flag; /* flag: an override of the builder */
+	const char *source;	    /* file of the diff that it is made of; NULL: none, and a hash of zeros */
 	const char *module; /* the name that the kernel sees */
 	bool foreign;	    /* without kmend's metadata */
 	bool ordinary;	    /* no live patch at all */

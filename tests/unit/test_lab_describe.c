@@ -50,6 +50,9 @@ static int begin(void **state)
 	PUT_MODULE("net/top.ko", "license=GPL\0name=top\0depends=mid-dle,low\0softdep=pre: soft post: late");
 	PUT_MODULE("net/soft.ko", "license=GPL\0name=soft\0depends=built_in");
 	PUT_MODULE("net/late.ko", "license=GPL\0name=late\0depends=");
+	PUT_MODULE("v/virtio_pci.ko", "license=GPL\0name=virtio_pci\0depends=");
+	PUT_MODULE("v/virtio_blk.ko", "license=GPL\0name=virtio_blk\0depends=");
+	PUT_MODULE("v/virtio_net.ko", "license=GPL\0name=virtio_net\0depends=");
 	PUT_MODULE("a/ring1.ko", "license=GPL\0name=ring1\0depends=ring2");
 	PUT_MODULE("a/ring2.ko", "license=GPL\0name=ring2\0depends=ring1");
 	put("lib/kernel/broken.ko", "no ELF", 6);
@@ -171,6 +174,36 @@ static void a_module_is_a_step_for_each_it_needs(void **state)
 	lab = make_lab(&k, false);
 	assert_false(km_lab_has_module(lab, "low"));
 	check_error(km_lab_module(lab, &like, "low"), KM_USAGE, "the module low cannot be found: the kernel was given without");
+	unmake(lab, &k);
+}
+
+static void disks_and_networks_are_steps_too(void **state)
+{
+	struct km_lab_step like = {.group = 1};
+	char *word = km_printf("%s/disk:/var:1M", dir), *job;
+	struct km_lab_kernel k;
+	km_lab *lab = make_lab(&k, true);
+
+	(void)state;
+	check_ok(km_lab_disk(lab, &like, word));
+	check_ok(km_lab_disk(lab, &like, word));
+	check_ok(km_lab_net(lab, &like, "80"));
+	check_error(km_lab_net(lab, &like, "81"), KM_USAGE, "a guest has one network");
+	assert_string_equal(km_lab_step_at(lab, 2)->name, "mount /var");
+	assert_true(lab_cpio_has(&lab->cpio, "etc/hosts"));
+	job = job_of(lab);
+	assert_string_equal(job,
+			    "insmod|1||120.000|1|/lib/modules/6.1.0-toy/kernel/virtio_pci.ko|"
+			    "insmod|1||120.000|1|/lib/modules/6.1.0-toy/kernel/virtio_blk.ko|"
+			    "run|1||120.000|6|sh|-ec|mkdir -p \"$1\"; mount -t ext4 \"$2\" \"$1\"|sh|/var|/dev/vda|"
+			    "run|1||120.000|6|sh|-ec|mkdir -p \"$1\"; mount -t ext4 \"$2\" \"$1\"|sh|/var|/dev/vdb|"
+			    "insmod|1||120.000|1|/lib/modules/6.1.0-toy/kernel/virtio_net.ko|"
+			    "run|1||120.000|5|sh|-ec|ip address add \"$1\" dev eth0; ip link set eth0 up|sh|10.0.2.15/24|");
+	free(job);
+	for (int i = 2; i < 8; i++)
+		check_ok(km_lab_disk(lab, &like, word));
+	check_error(km_lab_disk(lab, &like, word), KM_USAGE, "a guest has at most 8 disks");
+	free(word);
 	unmake(lab, &k);
 }
 
@@ -366,6 +399,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(modules_take_along_what_they_need, begin, end),
 		cmocka_unit_test_setup_teardown(modules_that_cannot_be_had_are_named, begin, end),
 		cmocka_unit_test_setup_teardown(a_module_is_a_step_for_each_it_needs, begin, end),
+		cmocka_unit_test_setup_teardown(disks_and_networks_are_steps_too, begin, end),
 		cmocka_unit_test_setup_teardown(steps_are_written_for_the_guest, begin, end),
 		cmocka_unit_test_setup_teardown(files_land_where_they_were_asked_for, begin, end),
 		cmocka_unit_test_setup_teardown(what_cannot_be_carried_is_named, begin, end),

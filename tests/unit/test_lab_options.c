@@ -49,6 +49,25 @@ static void every_option_lands(void **state)
 	end(&o, &words);
 }
 
+static void the_guest_s_surroundings_land(void **state)
+{
+	struct lab_options o;
+	km_strv words;
+
+	(void)state;
+	check_ok(parse((const char *const[]){"run", "--disk", "a:/v", "--disk=b:/w:16M", "--net", "80,81", "--date", "2027-11-28T12:00:01", "s",
+					     NULL},
+		       &o, &words));
+	assert_int_equal(o.disk.n, 2);
+	assert_string_equal(o.disk.at[1], "b:/w:16M");
+	assert_string_equal(o.net, "80,81");
+	assert_int_equal(o.lab.date, 1827403201);
+	end(&o, &words);
+	check_ok(parse((const char *const[]){"run", "--date=2027-11-28", "s", NULL}, &o, &words));
+	assert_int_equal(o.lab.date, 1827360000);
+	end(&o, &words);
+}
+
 /* What follows the script is the script's own, options or not. */
 static void the_rest_is_the_script_s(void **state)
 {
@@ -98,6 +117,11 @@ static void wrong_words_are_named(void **state)
 		{{"run", "--timeout", "inf", "s"}, "not 'inf'", NULL},
 		{{"run", "--timeout=", "s"}, "not ''", NULL},
 		{{"run", "--icount", "--smp", "2", "s"}, "--icount counts for one CPU, not for 2", NULL},
+		{{"run", "--date", "tomorrow", "s"}, "--date takes a date as 2027-11-28", NULL},
+		{{"run", "--date", "2027-11-28T12", "s"}, "not '2027-11-28T12'", NULL},
+		{{"run", "--date", "2027-11-28,clock=vm", "s"}, "not '2027-11-28,clock=vm'", NULL},
+		{{"run", "--date", "1969-11-28", "s"}, "not '1969-11-28'", NULL},
+		{{"verify", "--net", "80", "p"}, "verify` has no option --net", NULL},
 		{{"run", "--modules", "m", "s"}, "--modules goes with --vmlinuz", NULL},
 		{{"run", "--kernel", "k", "--vmlinuz=v", "s"}, "--kernel and --vmlinuz exclude each other", NULL},
 		{{"verify"}, "nothing to verify was named", "verify --help`"},
@@ -177,6 +201,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_option_lands),
+		cmocka_unit_test(the_guest_s_surroundings_land),
 		cmocka_unit_test(the_rest_is_the_script_s),
 		cmocka_unit_test(wrong_words_are_named),
 		cmocka_unit_test(help_needs_no_words),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "check.h"
 
+#include <unistd.h>
+
 #include "../../lib/lab/content.h"
 #include "../../lib/lab/modules.h"
 #include "../../lib/lab/qemu.h"
@@ -46,6 +48,12 @@ static void test_stale(void **state)
 			fail_msg("case %zu", i);
 }
 
+static char *one_disk[] = {(char *)"/d"}, *two_disks[] = {(char *)"/a,b", (char *)"c"};
+static unsigned ports[] = {80, 9090};
+static const struct lab_devices no_devices, disk = {.disks = {one_disk, 1, 1}}, disks = {.disks = {two_disks, 2, 2}},
+			       net = {.ports = {ports, 2, 2}, .busybox = (char *)"/bin/busybox"},
+			       closed_net = {.busybox = (char *)"/bin/busybox"};
+
 static const struct {
 	struct lab_qemu_spec spec;
 	const char *has, *has_not; /* of the words joined by '|' */
@@ -68,6 +76,18 @@ static const struct {
 	{{.vmlinuz = "/k", .tsc_khz = 2600000, .kvm = true}, "-append|console=ttyS0", "tsc"},
 	{{.vmlinuz = "/k", .append = "a=1 b"}, " a=1 b|", "zzz"},
 	{{.vmlinuz = "/k"}, "|-no-reboot|", "(null)"},
+	{{.vmlinuz = "/k", .devices = &no_devices}, "|-append|", "-device"},
+	{{.vmlinuz = "/k"}, "|-append|", "-rtc"},
+	{{.vmlinuz = "/k", .date = 1798761845}, "|-rtc|base=2027-01-01T00:04:05|", "localtime"},
+	{{.vmlinuz = "/k", .devices = &disk},
+	 "|-drive|if=none,id=disk0,format=raw,cache=unsafe,file=/d|-device|virtio-blk-pci,drive=disk0|",
+	 "net"},
+	{{.vmlinuz = "/k", .devices = &disks}, ",file=/a,,b|-device|virtio-blk-pci,drive=disk0|-drive|if=none,id=disk1,", "disk2"},
+	{{.vmlinuz = "/k", .devices = &net},
+	 "|-netdev|user,id=net,restrict=on,ipv6=off,guestfwd=tcp:10.0.2.100:80-cmd:sh -c '\"$0\" nc 127.0.0.1 80 2>/dev/null' "
+	 "'/bin/busybox',guestfwd=tcp:10.0.2.100:9090-cmd:",
+	 "-drive"},
+	{{.vmlinuz = "/k", .devices = &closed_net}, "restrict=on,ipv6=off|-device|virtio-net-pci,netdev=net,romfile=|", "guestfwd"},
 };
 
 static void test_args(void **state)
@@ -85,6 +105,103 @@ static void test_args(void **state)
 		km_str_free(&line);
 		km_strv_free(&words);
 	}
+}
+
+static void test_ports(void **state)
+{
+	static const char *const wrong[] = {"", "0", "65536", "80,", ",80", "80;81", "-1", " 80", "0x50", "80 ", "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17"};
+	struct lab_devices d = {0};
+
+	(void)state;
+	check_ok(lab_ports_parse("80,65535", &d));
+	assert_int_equal(d.ports.n, 2);
+	assert_int_equal(d.ports.at[1], 65535);
+	lab_devices_free(&d);
+	for (size_t i = 0; i < KM_COUNT(wrong); i++) {
+		check_error(lab_ports_parse(wrong[i], &d), KM_USAGE, "ports");
+		lab_devices_free(&d);
+	}
+}
+
+static const struct {
+	const char *word, *file, *at;
+	uint64_t size;
+} disk_words[] = {
+	{"a.img:/var", "a.img", "/var", 0},
+	{"/x/a:/v:16M", "/x/a", "/v", 16 << 20},
+	{"a:/:1G", "a", "/", 1 << 30},
+	{"a:/v:1024K", "a", "/v", 1 << 20},
+	{"a:/v:1048577", "a", "/v", (1 << 20) + 1},
+	{"a:/v:1024G", "a", "/v", (uint64_t)1 << 40},
+	{"a", NULL, "is not FILE:GUESTPATH", 0},
+	{":/v", NULL, "is not FILE:GUESTPATH", 0},
+	{"a:v", NULL, "is not FILE:GUESTPATH", 0},
+	{"a:/v:", NULL, "is no size", 0},
+	{"a:/v:1023K", NULL, "is no size", 0},
+	{"a:/v:1025G", NULL, "is no size", 0},
+	{"a:/v:18446744073709551617G", NULL, "is no size", 0},
+	{"a:/v:16X", NULL, "is no size", 0},
+	{"a:/v:16MB", NULL, "is no size", 0},
+	{"a:/v:-16M", NULL, "is no size", 0},
+};
+
+static void test_disk_words(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < KM_COUNT(disk_words); i++) {
+		struct lab_disk d = {0};
+
+		if (!disk_words[i].file) {
+			check_error(lab_disk_parse(disk_words[i].word, &d), KM_USAGE, disk_words[i].at);
+			continue;
+		}
+		check_ok(lab_disk_parse(disk_words[i].word, &d));
+		assert_string_equal(d.file, disk_words[i].file);
+		assert_string_equal(d.at, disk_words[i].at);
+		assert_int_equal(d.size, disk_words[i].size);
+		lab_disk_free(&d);
+	}
+}
+
+/* The superblock's magic, 0xef53 at 1080. */
+static bool has_ext4(const char *path, size_t size)
+{
+	uint8_t *bytes;
+	size_t n;
+	bool yes;
+
+	check_ok(km_file_read(path, &bytes, &n));
+	yes = n == size && bytes[1080] == 0x53 && bytes[1081] == 0xef;
+	free(bytes);
+	return yes;
+}
+
+static void test_disks_are_made_once(void **state)
+{
+	char *dir = check_dir(), *file = km_path(dir, "disk"), *old_path = km_strdup(getenv("PATH"));
+	struct lab_disk d = {.file = file, .at = (char *)"/v", .size = 2 << 20}, in_dir = {.file = dir, .at = (char *)"/v"};
+	char sum[KM_SHA256_HEX];
+	km_strv names = {0};
+
+	(void)state;
+	check_ok(lab_disk_make(&d));
+	assert_true(has_ext4(file, 2 << 20));
+	check_ok(km_file_write(file, "mine", 4));
+	check_ok(lab_disk_make(&d)); /* what is there stays */
+	check_ok(km_sha256_file(file, sum));
+	assert_string_equal(sum, "3fd30542fe3f61b14bd4a4b2dc0b6fb30fa6f63ebce52dd1778aaa8c4dc02cff");
+	check_error(lab_disk_make(&in_dir), KM_USAGE, "is no regular file");
+	assert_int_equal(unlink(file), 0);
+	setenv("PATH", dir, 1); /* no mkfs.ext4 there */
+	check_error(lab_disk_make(&d), KM_ENV, "cannot format the disk");
+	setenv("PATH", old_path, 1);
+	check_ok(km_listdir(dir, &names));
+	assert_int_equal(names.n, 0); /* nothing half-made */
+	d.file = (char *)"/nonexistent/disk";
+	check_error(lab_disk_make(&d), KM_ENV, "cannot make the disk /nonexistent/disk");
+	check_dir_end(dir);
+	free(file);
+	free(old_path);
 }
 
 static void test_libraries(void **state)
@@ -143,7 +260,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kvm), cmocka_unit_test(test_stale),	     cmocka_unit_test(test_args), cmocka_unit_test(test_libraries),
-		cmocka_unit_test(test_module_names), cmocka_unit_test(test_tsc),
+		cmocka_unit_test(test_module_names), cmocka_unit_test(test_tsc),  cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_disk_words),   cmocka_unit_test(test_disks_are_made_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,12 +97,34 @@ static void the_hash_is_of_the_change_alone(void **state)
 	check_dir_end(dir);
 }
 
+/* What `kmend build` keeps beside the module is found again by its hash. */
+static void diffs_in_one_file_have_the_hash_of_many(void **state)
+{
+	static const char first[] = "--- a/x.c\n+++ b/x.c\n" HUNK, second[] = "About y.\n\n--- a/y.c\n+++ b/y.c\n" HUNK;
+	char *dir = check_dir(), both[KM_SHA256_HEX], one[KM_SHA256_HEX];
+	char *text = km_printf("%s%s", first, second);
+	km_strv patches = {0};
+
+	(void)state;
+	km_strv_printf(&patches, "%s/1", dir);
+	km_strv_printf(&patches, "%s/2", dir);
+	check_ok(km_file_write(patches.at[0], first, strlen(first)));
+	check_ok(km_file_write(patches.at[1], second, strlen(second)));
+	check_ok(km_patches_hash(&patches, both));
+	hash_of(dir, "all", text, one);
+	assert_string_equal(both, one);
+	km_strv_free(&patches);
+	free(text);
+	check_dir_end(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(diffs_are_split_by_file),
 		cmocka_unit_test(damaged_diffs_are_named),
 		cmocka_unit_test(the_hash_is_of_the_change_alone),
+		cmocka_unit_test(diffs_in_one_file_have_the_hash_of_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,6 +24,7 @@ static inline void toy_program(const char *name, const char *text)
 }
 
 static const char toy_prelude[] = "#!/bin/sh\n"
+			      "[ \"$1\" != --version ] || { echo toy emulator version 9.0; exit; }\n"
 			      "rec() { printf '\\n@km %s %s %d\\n%s\\n' \"$1\" \"$2\" ${#3} \"$3\" >&5; }\n"
 			      "say() { printf '%s\\n' \"$1\" >&4; }\n"
 			      "ok() { rec begin $1 ''; [ -z \"$3\" ] || rec out $1 \"$3\"; rec end $1 \"status=${2:-0} ms=10\"; }\n"

@@ -99,6 +99,88 @@ read a _ </proc/uptime; sleep 60; read b _ </proc/uptime; echo "slept $((${b%.*}
 EOF
 expect 0 'a clock that counts instructions' out 'slept 60 s on 1 CPU'
 
+# What one run wrote, the next one finds: after an end in order, after a panic with an ext4 that nobody unmounted, after a kill.
+for how in poweroff panic; do
+	lab --disk "$work/disk:/var:16M" "$work/script" $how <<'EOF'
+cat /var/story 2>/dev/null; echo "then $1" >>/var/story; sync
+case $1 in
+panic) echo c >/proc/sysrq-trigger; sleep 100 ;;
+kill) echo written; sleep 100 ;;
+esac
+EOF
+	case $how in
+	poweroff) expect 0 'a disk is made and mounted' json '"name": "mount /var"' ;;
+	panic) expect 255 'the next run finds what was written' out 'then poweroff' ;;
+	esac
+done
+# shellcheck disable=SC2086
+"$KMEND_LAB" run $kernel --disk "$work/disk:/var" "$work/script" kill >"$work/out" 2>"$work/err" &
+lab_pid=$!
+for _ in $(seq 600); do
+	grep -q written "$work/out" && break
+	sleep 0.1
+done
+kill -KILL $lab_pid
+wait $lab_pid 2>/dev/null
+status=0
+expect 0 'after a panic it finds that, too' out 'then poweroff' out 'then panic'
+for _ in $(seq 50); do # that QEMU may take a moment to go, and the disk is its own
+	lab --disk "$work/disk:/mnt/deep" "$work/script" <<'EOF'
+cat /mnt/deep/story
+EOF
+	grep -q 'write" lock' "$work/err" || break
+	sleep 0.1
+done
+expect 0 'and after a kill of the lab' out 'then kill' json '"findings": []'
+
+lab --disk "$work/disk:relative" "$work/script" <<'EOF'
+EOF
+expect 125 'a disk without a place' err 'is not FILE:GUESTPATH[:SIZE]'
+
+lab --date 2031-02-03T04:05:06 "$work/script" <<'EOF'
+date -u +%F
+EOF
+expect 0 'a clock of its own' out '2031-02-03'
+
+# One server that is let in, and one that must not be reached.
+mkdir "$work/www"
+echo 'from the host' >"$work/www/file"
+serve() { # NAME: a server in the background, its port to $port, its process to $server
+	python3 -u -m http.server --bind 127.0.0.1 --directory "$work/www" 0 >"$work/$1" 2>/dev/null &
+	server=$!
+	for _ in $(seq 100); do
+		port=$(sed -n 's/.* port \([0-9]*\) .*/\1/p' "$work/$1")
+		[ -z "$port" ] || break
+		sleep 0.1
+	done
+}
+serve hidden
+hidden=$server hidden_port=$port
+serve shown
+cat >"$work/ask" <<'EOF'
+printf 'GET /file HTTP/1.0\r\n\r\n' | timeout 10 nc -w 3 "$@"
+EOF
+lab --carry "$work/ask" --net "$port" "$work/script" "$port" "$hidden_port" <<'EOF'
+sh ask host $1 && sh ask host $1 | grep -q 'HTTP/1.0 200' && echo twice
+for place in "host $2" "10.0.2.2 $1" "10.0.2.2 $2"; do
+	sh ask $place | grep . && echo "reached $place"
+done
+exit 0
+EOF
+grep -q reached "$work/out" && status=1
+expect 0 'a network with one port' out 'from the host' out 'twice'
+kill "$hidden" "$server"
+wait "$hidden" "$server" 2>/dev/null
+
+lab --carry "$work/ask" --net "$port" "$work/script" "$port" <<'EOF'
+sh ask host $1 | grep . || echo 'not a byte'
+EOF
+expect 0 'a port with nobody behind it' out 'not a byte'
+
+lab --net 80,x "$work/script" <<'EOF'
+EOF
+expect 125 'a port that is none' err 'is no list of ports'
+
 # Nothing but the two runs from here on: the first process cannot say that it lives.
 lab --silence 6 --timeout 100 --carry "$(command -v chrt)" --append 'nosoftlockup rcupdate.rcu_cpu_stall_suppress=1' "$work/script" <<'EOF'
 echo freezing; echo -1 > /proc/sys/kernel/sched_rt_runtime_us

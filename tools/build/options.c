@@ -33,7 +33,7 @@ static const char usage_text[] =
 	"  --allow-layout         accept a changed layout of a type\n"
 	"\n"
 	"Output:\n"
-	"  -o, --output DIR       where NAME.ko goes (default: .)\n"
+	"  -o, --output DIR       where NAME.ko goes, and NAME.ko.diff, the PATCHes in one (default: .)\n"
 	"  --json FILE            write the report as JSON too; - for standard output\n"
 	"  -j, --jobs N           compilers at once (default: the number of CPUs)\n"
 	"  -v, --verbose          also list what travels with the changed functions\n"

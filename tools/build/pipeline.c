@@ -141,9 +141,34 @@ static km_error *step_match(struct build_outcome *out)
 }
 
 /* ---- write ----------------------------------------------------------------------------------------------------------- */
+/* The diffs travel with what was made of them: NAME.ko.diff, all in one, which `kmend publish` gives to everyone who gets the patch. */
+static km_error *write_source(const struct build_job *job)
+{
+	char *path KM_AUTOFREE = km_printf("%s/%s.ko.diff", job->out_dir, job->name);
+	km_str all = { 0 };
+	km_error *err = NULL;
+
+	for (size_t i = 0; i < job->patches.n && !err; i++) {
+		uint8_t *bytes KM_AUTOFREE = NULL;
+		size_t size;
+
+		err = km_file_read(job->patches.at[i], &bytes, &size);
+		if (err)
+			break;
+		km_str_addn(&all, bytes, size);
+		if (size && bytes[size - 1] != '\n')
+			km_str_add(&all, "\n");
+	}
+	if (!err)
+		err = km_file_write(path, all.at, all.n);
+	km_str_free(&all);
+	return err;
+}
+
 static km_error *step_write(const struct build_job *job, struct build_outcome *out, const char *dir)
 {
 	km_vec(struct km_patch_unit) units = { 0 };
+	enum km_flavour flavour;
 
 	km_stage(out->stages, "write");
 	for (size_t i = 0; i < out->units.n; i++) {
@@ -159,6 +184,8 @@ static km_error *step_write(const struct build_job *job, struct build_outcome *o
 		err = km_mkdirs(job->out_dir);
 	if (!err)
 		err = km_patch_write(out->kernel, units.at, units.n, &job->spec, work, job->out_dir, &out->patch);
+	if (!err && build_file(out, &flavour))
+		err = write_source(job);
 	for (size_t i = 0; !err && i < KM_FLAVOURS; i++)
 		if (out->patch.files[i].path)
 			err = km_sha256_file(out->patch.files[i].path, out->sha256[i]);
