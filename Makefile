@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 KERNEL ?=
 MESON_OPTIONS ?=
 
-.PHONY: all setup demo deb test bench corpus soak selftests fuzz install clean
+.PHONY: all setup demo deb test test-deb bench corpus soak selftests fuzz install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -52,7 +52,12 @@ fuzz: setup
 
 # Debian packages, below build-deb/.
 deb: setup
-	@scripts/deb.sh $(BUILD)-deb
+	@scripts/deb.sh build-deb
+
+# They and what becomes of them in a clean Debian; `make test` does it without a second kernel and without building a patch there.
+test-deb: setup
+	@tests/deb/build.sh build-deb
+	@tests/deb/root.sh build-deb
 
 install: all
 	@meson install -C $(BUILD)

@@ -27,5 +27,7 @@ if ! dpkg-buildpackage --build=binary --no-sign >"$out/build.log" 2>&1; then
 	echo "deb: the packages cannot be built; all of it is in $out/build.log" >&2
 	exit 1
 fi
+mv debian/changelog "$out/"
+cd "$out"
 rm -rf "$copy"
 ls "$out"/*.deb

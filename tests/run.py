@@ -217,6 +217,10 @@ GROUPS = [
         lambda: run_tap(["python3", "tests/bench/bench.py", "--build-dir", "build", "--short", *KERNEL]),
         lambda: run_tap(["python3", "tests/bench/core.py", "--build-dir", "build", "--short", *KERNEL]),
     ]),
+    ("deb", "the Debian packages: built, and installed, upgraded and purged in a clean Debian", [
+        lambda: run_tap(["tests/deb/build.sh", "build-deb"]),
+        lambda: run_tap(["tests/deb/root.sh", "--short", "build-deb"]),
+    ]),
     ("demo", "the main job, as a visitor sees it", [
         lambda: run_plain(["scripts/demo.sh"]),
     ]),

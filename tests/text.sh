@@ -27,4 +27,7 @@ for header in include/kmend/*.h include/uapi/*.h; do
 	gcc -std=gnu17 -Wall -Wextra -Werror -Iinclude -fsyntax-only -x c "$header"
 	result $? "$header stands alone"
 done
+version=$(sed -n "s/^  version: '\(.*\)',$/\1/p" meson.build)
+grep -q "^MODULE_VERSION(\"$version\");$" kmod/main.c && grep -q "^## $version" CHANGELOG.md
+result $? "kmend.ko and CHANGELOG.md have the version of the project"
 echo "1..$n"
