@@ -12,6 +12,10 @@ result() { # STATUS NAME
 for page in man/*.[1-9]; do
 	mandoc -Tlint -Wwarning "$page" >&2
 	result $? "$page"
+	grep -q "^  '${page#man/}',$" man/meson.build
+	result $? "$page is in man/meson.build"
+	[ "$(cat debian/*.install | grep -c "/${page#man/}$")" = 1 ]
+	result $? "$page is in one Debian package: a line of debian/*.install"
 done
 for script in $(git ls-files '*.sh') .ci/run; do
 	head -1 "$script" | grep -q bash && shell="bash" || shell="sh"

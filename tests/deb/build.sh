@@ -13,6 +13,7 @@ expect 0 'packages of a lower version' out "$debs/old/kmend_0.0.9_amd64.deb"
 git ls-files --others --exclude-standard >"$work/before" 2>/dev/null
 run scripts/deb.sh "$debs"
 expect 0 'the packages'
+[ "$status" = 0 ] || finish
 for package in $(sed -n 's/^Package: //p' debian/control); do
 	[ "$(ls "$debs/$package"_*.deb | wc -l)" = 1 ]
 	ok $? "$package is one of them"
