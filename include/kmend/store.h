@@ -218,6 +218,11 @@ struct km_store_count_of {
 /* What the channel's hosts have said of a release; members and online are 0: they need the hosts' cohorts
  * (km_store_hosts_all()). O(hosts of the channel that have said something of it). */
 KM_CHECKED km_error *km_store_counts(km_store *store, const struct km_store_count_of *of, struct km_counts *ret);
+/* Gives what every host last said of a release: number, state, health, since and age. Failures, stalls and crashes that
+ * the server heard before `since` are left out. row() calls nothing of the store. O(what was said of it). */
+KM_CHECKED km_error *km_store_said(km_store *store, const char *release, int64_t since,
+				   km_error *(*row)(void *ctx, int64_t host, const struct km_report_patch *said), void *ctx);
+
 struct km_store_release_count {
 	const char *release, *channel;
 	enum km_patch_state state;
@@ -323,7 +328,7 @@ KM_CHECKED km_error *km_store_covered(km_store *store, km_arena *arena, struct k
 struct km_store_rollout {
 	int64_t id;
 	const char *channel, *release, *plan; /* km_plan_text() */
-	struct km_progress_of at;	      /* of `forgiven` only failed, stalled, crashed and silent are stored */
+	struct km_progress_of at;	      /* all of it is stored */
 	const char *reason;		      /* of its last change */
 	int64_t created;
 	const char *by;

@@ -200,3 +200,34 @@ km_error *km_store_counts(km_store *store, const struct km_store_count_of *of, s
 				   db_int(of->now - of->silent), db_int(of->settle)),
 			 counts_read, NULL, ret, &found);
 }
+
+struct each_said {
+	km_error *(*row)(void *ctx, int64_t host, const struct km_report_patch *said);
+	void *ctx;
+	struct km_report_patch said;
+};
+
+static km_error *said_row(void *ctx, const struct db_value *row)
+{
+	struct each_said *each = ctx;
+
+	each->said.state = (enum km_patch_state)row[1].i;
+	each->said.health = (enum km_health)row[2].i;
+	each->said.since = row[3].i;
+	each->said.age = (int32_t)row[4].i;
+	return each->row(each->ctx, row[0].i, &each->said);
+}
+
+km_error *km_store_said(km_store *store, const char *release, int64_t since,
+			km_error *(*row)(void *ctx, int64_t host, const struct km_report_patch *said), void *ctx)
+{
+	struct each_said each = {.row = row, .ctx = ctx, .said = {.transition_ms = -1}};
+
+	snprintf(each.said.release, sizeof(each.said.release), "%s", release);
+	return store_run(store,
+			 "SELECT r.host, r.state, r.health, r.since, r.age FROM releases l JOIN reports r ON r.release = "
+			 "l.n WHERE l.id = $1 AND (r.updated >= $2 OR r.state NOT IN ($3, $4) AND r.health NOT IN ($5, $6))",
+			 DB_VALUES(db_text(release), db_int(since), db_int(KM_PATCH_FAILED), db_int(KM_PATCH_STALLED),
+				   db_int(KM_HEALTH_OOPSED), db_int(KM_HEALTH_CRASHED)),
+			 said_row, &each);
+}

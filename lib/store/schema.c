@@ -82,8 +82,8 @@ static const char *const first[] = {
 	"BIGINT NOT NULL, "
 	"wave BIGINT NOT NULL, wave_since BIGINT NOT NULL, failed BIGINT NOT NULL, stalled BIGINT NOT NULL, crashed "
 	"BIGINT NOT NULL, "
-	"silent BIGINT NOT NULL, reason TEXT NOT NULL, created BIGINT NOT NULL, creator TEXT NOT NULL, revision BIGINT "
-	"NOT NULL)",
+	"silent BIGINT NOT NULL, let_in TEXT NOT NULL, reason TEXT NOT NULL, created BIGINT NOT NULL, creator TEXT NOT "
+	"NULL, revision BIGINT NOT NULL)",
 	"CREATE INDEX rollouts_channel ON rollouts (channel, id)",
 	/* 0 and 1: running, halted. */
 	"CREATE UNIQUE INDEX rollouts_open ON rollouts (channel, release) WHERE state < 2",
