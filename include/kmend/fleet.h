@@ -255,9 +255,6 @@ void km_rollout_resume(struct km_progress_of *at, const struct km_counts *counts
 /* Forgives no more than there is left to forgive: a host that came back leaves no place for another one to fall. Call
  * it with each km_rollout_step(); true: at has changed. */
 bool km_rollout_remember(struct km_progress_of *at, const struct km_counts *counts);
-/* The place from and to bytes, for whoever keeps it. */
-KM_CHECKED km_error *km_progress_parse(const void *bytes, size_t size, struct km_progress_of *ret);
-char *km_progress_text(const struct km_progress_of *at);
 /* The rollout document's entry for it; strings and waves point into plan and reason, which is not empty for a halt.
  * Running: the waves so far. Done: everyone. Halted: as before, and the halt. Taken back: the halt with its rollback.
  */

@@ -187,47 +187,6 @@ static void the_wave_of_a_host(void **state)
 
 /* ---- the place of a rollout ---- */
 
-#define PLACE(dates, forgiven)                                                                                         \
-	"{\"state\":\"halted\",\"wave_since\":7,\"let_in\":[" dates "],\"forgiven\":{\"failed\":1,\"stalled\":2,"      \
-	"\"crashed\":3" forgiven "}}"
-
-static void places(void **state)
-{
-	static const struct {
-		const char *text, *message;
-	} cases[] = {
-		{PLACE("5,7", ",\"silent\":4"), NULL},
-		{PLACE("", ",\"silent\":4"), "\"let_in\""},
-		{PLACE("5,\"7\"", ",\"silent\":4"), "let_in[1]"},
-		{PLACE("-1", ",\"silent\":4"), "let_in[0]"},
-		{PLACE("5", ""), "forgiven: there is no \"silent\""},
-		{PLACE("5", ",\"silent\":-4"), "forgiven: \"silent\""},
-		{"{\"state\":\"sleeping\"}", "\"state\""},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < KM_COUNT(cases); i++) {
-		struct km_progress_of at, back;
-		km_error *err = km_progress_parse(cases[i].text, strlen(cases[i].text), &at);
-		KM_AUTOFREE char *text = NULL;
-
-		if (cases[i].message) {
-			check_error(err, KM_INPUT, cases[i].message);
-			continue;
-		}
-		check_ok(err);
-		text = km_progress_text(&at);
-		check_ok(km_progress_parse(text, strlen(text), &back));
-		assert_int_equal(back.state, KM_ROLLOUT_HALTED);
-		assert_int_equal(back.wave, 1);
-		assert_int_equal(back.wave_since, 7);
-		assert_int_equal(back.let_in[0], 5);
-		assert_int_equal(back.let_in[1], 7);
-		assert_int_equal(back.forgiven.stalled, 2);
-		assert_int_equal(back.forgiven.silent, 4);
-	}
-}
-
 /* What the signed document says at each place. It must be one that can be signed. */
 static void entries(void **state)
 {
@@ -270,7 +229,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plans),	  cmocka_unit_test(what_is_absent_has_its_default),
 		cmocka_unit_test(waves_in_words), cmocka_unit_test(the_wave_of_a_host),
-		cmocka_unit_test(places),	  cmocka_unit_test(entries),
+		cmocka_unit_test(entries),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
