@@ -234,16 +234,16 @@ void toy_store_refused(km_error *err, const enum km_store_why *why, enum km_stor
 	if (!err)
 		fail_msg("no error; expected: %s", km_store_why_name(want));
 	if (err->code != KM_REFUSED || *why != want)
-		fail_msg("expected %s, got code %d, %s: %s", km_store_why_name(want), err->code, km_store_why_name(*why),
-			 err->message);
+		fail_msg("expected %s, got code %d, %s: %s", km_store_why_name(want), err->code,
+			 km_store_why_name(*why), err->message);
 	km_error_free(err);
 }
 
 /* ---- things ------------------------------------------------------------------------------------------------------ */
 const char *toy_sum(const char *kind, int i)
 {
-	static char texts[4][KM_SHA256_HEX];
-	static unsigned next;
+	static _Thread_local char texts[4][KM_SHA256_HEX];
+	static _Thread_local unsigned next;
 	KM_AUTOFREE char *text = km_printf("%s %d", kind, i);
 	char *ret = texts[next++ % KM_COUNT(texts)];
 	uint8_t sum[KM_SHA256_LEN];
