@@ -210,18 +210,11 @@ KM_CHECKED km_error *km_store_host_patches(km_store *store, int64_t host, km_are
 KM_CHECKED km_error *km_store_host_history(km_store *store, int64_t host, km_arena *arena, struct km_store_patch **ret,
 					   size_t *n);
 
-struct km_store_count_of {
-	const char *channel, *release;
-	int64_t since;		     /* failures, stalls and crashes that the server heard before do not count */
-	int64_t now, settle, silent; /* seconds */
-};
-/* What the channel's hosts have said of a release; members and online are 0: they need the hosts' cohorts
- * (km_store_hosts_all()). O(hosts of the channel that have said something of it). */
-KM_CHECKED km_error *km_store_counts(km_store *store, const struct km_store_count_of *of, struct km_counts *ret);
-/* Gives what every host last said of a release: number, state, health, since and age. Failures, stalls and crashes that
+/* Gives what every host last said of a release, by number: state, health, since and age. Failures, stalls and crashes that
  * the server heard before `since` are left out. row() calls nothing of the store. O(what was said of it). */
 KM_CHECKED km_error *km_store_said(km_store *store, const char *release, int64_t since,
-				   km_error *(*row)(void *ctx, int64_t host, const struct km_report_patch *said), void *ctx);
+				   km_error *(*row)(void *ctx, int64_t host, const struct km_report_patch *said),
+				   void *ctx);
 
 struct km_store_release_count {
 	const char *release, *channel;

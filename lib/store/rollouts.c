@@ -53,7 +53,7 @@ static void rollout_read(const struct db_value *row, km_arena *arena, void *ret)
 }
 
 /* Nine of the values: where it is. */
-#define PLACE_VALUES(r, let_in)                                                                                             \
+#define PLACE_VALUES(r, let_in)                                                                                        \
 	db_int((r)->at.state), db_int((int64_t)(r)->at.wave), db_int((r)->at.wave_since),                              \
 		db_int((int64_t)(r)->at.forgiven.failed), db_int((int64_t)(r)->at.forgiven.stalled),                   \
 		db_int((int64_t)(r)->at.forgiven.crashed), db_int((int64_t)(r)->at.forgiven.silent), db_text(let_in),  \

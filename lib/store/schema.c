@@ -59,7 +59,7 @@ static const char *const first[] = {
 	"state BIGINT NOT NULL, health BIGINT NOT NULL, since BIGINT NOT NULL, transition_ms BIGINT NOT NULL, age "
 	"BIGINT NOT NULL, "
 	"detail TEXT NOT NULL, updated BIGINT NOT NULL, PRIMARY KEY (host, release))",
-	"CREATE INDEX reports_count ON reports (release, host, state, health, age, updated)",
+	"CREATE INDEX reports_count ON reports (release, host, state, health, since, age, updated)",
 	"CREATE INDEX reports_state ON reports (release, state, host)",
 	"CREATE INDEX reports_health ON reports (release, health, host)",
 	"CREATE TABLE history (n AUTOKEY, host BIGINT NOT NULL REFERENCES hosts (n) ON DELETE CASCADE, "

@@ -418,51 +418,61 @@ static void test_history_is_bounded(void **state)
 	assert_int_equal(patches[n - 1].updated, TOY_NOW + 20);
 }
 
-static void test_counts(void **state)
+struct heard {
+	int64_t number[16];
+	struct km_report_patch said[16];
+	size_t n;
+};
+
+static km_error *hear(void *ctx, int64_t host, const struct km_report_patch *said)
+{
+	struct heard *heard = ctx;
+
+	assert_true(heard->n < KM_COUNT(heard->said));
+	heard->number[heard->n] = host;
+	heard->said[heard->n++] = *said;
+	return NULL;
+}
+
+static void test_said(void **state)
 {
 	struct toy_store *t = *state;
 	static const struct {
 		enum km_patch_state state;
 		enum km_health health;
-		int32_t age;
 		int64_t at;
+		bool counts;
 	} said[] = {
-		{KM_PATCH_LOADED, KM_HEALTH_GOOD, 900, 0},   {KM_PATCH_LOADED, KM_HEALTH_GOOD, 899, 0},
-		{KM_PATCH_LOADED, KM_HEALTH_WARNED, 900, 0}, {KM_PATCH_LOADED, KM_HEALTH_GOOD, 900, -1000}, /* silent */
-		{KM_PATCH_LOADED, KM_HEALTH_OOPSED, 60, 0},  {KM_PATCH_FAILED, KM_HEALTH_NONE, 0, 0},
-		{KM_PATCH_FAILED, KM_HEALTH_NONE, 0, -600}, /* before `since` */
-		{KM_PATCH_STALLED, KM_HEALTH_NONE, 0, 0},    {KM_PATCH_HELD, KM_HEALTH_CRASHED, 0, 0},
-		{KM_PATCH_LOADING, KM_HEALTH_NONE, 0, 0},    {KM_PATCH_HELD, KM_HEALTH_CRASHED, 0, -600},
+		{KM_PATCH_LOADED, KM_HEALTH_GOOD, -600, true},	 {KM_PATCH_LOADED, KM_HEALTH_OOPSED, 0, true},
+		{KM_PATCH_LOADED, KM_HEALTH_OOPSED, -1, false},	 {KM_PATCH_FAILED, KM_HEALTH_NONE, 0, true},
+		{KM_PATCH_FAILED, KM_HEALTH_NONE, -600, false},	 {KM_PATCH_STALLED, KM_HEALTH_NONE, -600, false},
+		{KM_PATCH_HELD, KM_HEALTH_CRASHED, -600, false}, {KM_PATCH_HELD, KM_HEALTH_CRASHED, 5, true},
+		{KM_PATCH_LOADING, KM_HEALTH_NONE, -600, true},
 	};
-	struct km_store_count_of of = {.channel = "stable",
-				       .release = TOY_RELEASE_A,
-				       .since = TOY_NOW + 9500,
-				       .now = TOY_NOW + 10000,
-				       .settle = 900,
-				       .silent = 700};
-	struct km_counts counts;
+	int64_t numbers[KM_COUNT(said)];
+	struct heard heard = {.n = 0};
+	size_t k = 0;
 
 	toy_token(t->store, "t");
 	toy_release(t->store, TOY_RELEASE_A, "high");
-	check_ok(km_store_counts(t->store, &of, &counts));
-	assert_int_equal(counts.tried, 0);
 	for (size_t i = 0; i < KM_COUNT(said); i++) {
-		toy_attach(t->store, "t", (int)i);
-		toy_report(t->store, (int)i, TOY_RELEASE_A, said[i].state, said[i].health, said[i].age,
-			   of.now + said[i].at);
+		numbers[i] = toy_attach(t->store, "t", (int)i);
+		toy_report(t->store, (int)i, TOY_RELEASE_A, said[i].state, said[i].health, 60, TOY_NOW + said[i].at);
 	}
-	check_ok(km_store_counts(t->store, &of, &counts));
-	assert_int_equal(counts.tried, 7);
-	assert_int_equal(counts.loaded, 5);
-	assert_int_equal(counts.settled, 1);
-	assert_int_equal(counts.failed, 1);
-	assert_int_equal(counts.stalled, 1);
-	assert_int_equal(counts.crashed, 2);
-	assert_int_equal(counts.silent, 1);
-	assert_int_equal(counts.members, 0);
-	of.channel = "edge";
-	check_ok(km_store_counts(t->store, &of, &counts));
-	assert_int_equal(counts.tried, 0);
+	check_ok(km_store_said(t->store, TOY_RELEASE_B, 0, hear, &heard));
+	assert_int_equal(heard.n, 0);
+	check_ok(km_store_said(t->store, TOY_RELEASE_A, TOY_NOW, hear, &heard));
+	for (size_t i = 0; i < KM_COUNT(said); i++) {
+		if (!said[i].counts)
+			continue;
+		assert_int_equal(heard.number[k], numbers[i]);
+		assert_int_equal(heard.said[k].state, said[i].state);
+		assert_int_equal(heard.said[k].health, said[i].health);
+		assert_int_equal(heard.said[k].since, TOY_NOW + said[i].at);
+		assert_int_equal(heard.said[k].age, 60);
+		assert_string_equal(heard.said[k++].release, TOY_RELEASE_A);
+	}
+	assert_int_equal(heard.n, k);
 }
 
 int main(void)
@@ -479,7 +489,7 @@ int main(void)
 		TOY_TEST(test_seen),
 		TOY_TEST(test_report),
 		TOY_TEST(test_history_is_bounded),
-		TOY_TEST(test_counts),
+		TOY_TEST(test_said),
 	};
 
 	return toy_store_tests("store", tests, KM_COUNT(tests));

@@ -226,8 +226,12 @@ static void test_rollouts(void **state)
 	toy_store_refused(km_store_rollout_add(t->store, &rollout, &other, &why), &why, KM_STORE_EXISTS);
 	check_ok(km_store_rollout(t->store, id, t->arena, &got, NULL));
 	assert_int_equal(got.revision, 1);
-	got.at = (struct km_progress_of){.state = KM_ROLLOUT_HALTED, .wave = 2, .wave_since = 9};
-	got.at.forgiven = (struct km_counts){.failed = 1, .stalled = 2, .crashed = 3, .silent = 4};
+	got.at = (struct km_progress_of){
+		.state = KM_ROLLOUT_HALTED, .wave = 2, .wave_since = 9, .let_in = {5, 7, 9, 11}};
+	got.at.forgiven.failed = 1;
+	got.at.forgiven.stalled = 2;
+	got.at.forgiven.crashed = 3;
+	got.at.forgiven.silent = 4;
 	got.reason = "crashed: 1 host, 0 are allowed";
 	check_ok(km_store_rollout_set(t->store, &got, NULL));
 	toy_store_refused(km_store_rollout_set(t->store, &got, &why), &why, KM_STORE_STALE);
@@ -236,6 +240,9 @@ static void test_rollouts(void **state)
 	assert_int_equal(got.at.state, KM_ROLLOUT_HALTED);
 	assert_int_equal(got.at.wave, 2);
 	assert_int_equal(got.at.wave_since, 9);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(got.at.let_in[i], 5 + 2 * i);
+	assert_int_equal(got.at.let_in[3], 0); /* it has not come yet */
 	assert_int_equal(got.at.forgiven.failed, 1);
 	assert_int_equal(got.at.forgiven.stalled, 2);
 	assert_int_equal(got.at.forgiven.crashed, 3);
