@@ -7,7 +7,7 @@
  * only sleeps and starts the two. kmend(1) reads what they leave for people.
  *
  * `root` stands before every path: "" for this machine, a directory in tests (km_agent_root()). No function here asks a
- * clock or a network; the time is the caller's.
+ * network or (km_agent_now() aside) a clock; the time is the caller's.
  */
 #ifndef KMEND_AGENT_H
 #define KMEND_AGENT_H
@@ -26,6 +26,8 @@
 char *km_agent_root(void);
 /* The kernel and boot that root shows: /proc, /sys/kernel/notes. */
 KM_CHECKED km_error *km_agent_kernel(const char *root, struct km_fleet_kernel *ret);
+/* Seconds since 1970, for programs; below a root of its own $KMEND_CLOCK seconds later, for tests of wrong clocks. */
+int64_t km_agent_now(const char *root);
 /* Seconds since boot, suspended ones included; 0 when /proc does not tell. */
 int64_t km_agent_uptime(const char *root);
 

@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -129,6 +130,13 @@ char *agent_text(const char *root, const char *path)
 	if (size && bytes[size - 1] == '\n')
 		bytes[size - 1] = '\0';
 	return (char *)bytes;
+}
+
+int64_t km_agent_now(const char *root)
+{
+	const char *env = *root ? getenv("KMEND_CLOCK") : NULL;
+
+	return time(NULL) + (env ? atoll(env) : 0);
 }
 
 int64_t km_agent_uptime(const char *root)
