@@ -65,13 +65,25 @@ km_error *cmd_blockers(const struct cmd_args *args, int *status);
 km_error *cmd_key(const struct cmd_args *args, int *status);
 /* kmend sign: signs documents over files, adds and checks signatures, renews what is online. */
 km_error *cmd_sign(const struct cmd_args *args, int *status);
+/* kmend attach, detach: whose patches this host takes. */
+km_error *cmd_attach(const struct cmd_args *args, int *status);
+km_error *cmd_detach(const struct cmd_args *args, int *status);
+/* kmend refresh: asks the server now. */
+km_error *cmd_refresh(const struct cmd_args *args, int *status);
+/* kmend rollback: back to what was before the last patch of the channel. */
+km_error *cmd_rollback(const struct cmd_args *args, int *status);
+/* kmend bundle: a channel in one file. */
+km_error *cmd_bundle(const struct cmd_args *args, int *status);
+/* kmend config: the settings of the agent. */
+km_error *cmd_config(const struct cmd_args *args, int *status);
 /* kmend version: one line. */
 km_error *cmd_version(const struct cmd_args *args, int *status);
 /* kmend help: the verbs, or one verb's manual page. */
 km_error *cmd_help(const struct cmd_args *args, int *status);
 /* kmend completion: the script that bash sources, made from the tables of verbs. */
 km_error *cmd_completion(const struct cmd_args *args, int *status);
-extern const struct cmd_option cmd_load_options[], cmd_unload_options[], cmd_key_options[], cmd_sign_options[];
+extern const struct cmd_option cmd_load_options[], cmd_unload_options[], cmd_key_options[], cmd_sign_options[],
+	cmd_attach_options[], cmd_refresh_options[], cmd_bundle_options[], cmd_status_options[];
 
 /* ---- run.c ------------------------------------------------------------------------------------------------------- */
 /* Parses the words of a verb (argv[0]), runs it, and gives the exit status; errors are printed. */
@@ -98,6 +110,8 @@ KM_CHECKED km_error *cmd_seconds(const char *text, double *ret);
 /* ---- external.c ------------------------------------------------------------------------------------------------- */
 /* Replaces this process by `<program> <verb> argv[1] …`. Returns only when the program is not found. */
 KM_CHECKED km_error *cmd_exec(const struct cmd *cmd, int argc, char **argv);
+/* The program's path, or (not found) its name; for free(). */
+char *cmd_program(const char *program);
 
 /* ---- view.c: patches and tasks for people and for programs ------------------------------------------------------ */
 /* The one word for a patch's state: "enabled", "enabling", "disabling", "disabled"; static. */

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cmd.h"
+#include "fleet_run.h"
+
+enum { FORMAT, EXIT_STATUS };
+const struct cmd_option cmd_status_options[] = {
+	{"format", "FORMAT", "text, json or prometheus"},
+	{"exit-status", NULL, "tell it by the exit status, too (0 protected, 1, 2, 3)"},
+	{0},
+};
 
 /* What an operator asks: is this host patched, against what, and is something under way? */
 struct standing {
@@ -10,6 +18,7 @@ struct standing {
 	long blockers; /* tasks left; -1: only root can tell */
 	km_strv cves;  /* of all patches that every task runs */
 	const char *state;
+	struct fleet_view fleet;
 };
 
 enum { TAINT_LIVEPATCH = 15 }; /* Documentation/admin-guide/tainted-kernels.rst */
@@ -25,6 +34,7 @@ static void stand_end(struct standing *s)
 {
 	km_applied_list_free(&s->all);
 	km_strv_free(&s->cves);
+	fleet_view_free(&s->fleet);
 }
 
 static km_error *count_blockers(struct standing *s)
@@ -59,6 +69,9 @@ static km_error *stand(km_host *host, struct standing *s)
 		   : s->enabled		     ? "patched"
 		   : km_host_supported(host) ? "not-patched"
 					     : "unsupported";
+	KM_AUTOFREE char *root = km_agent_root();
+
+	fleet_view_read(root, s->moving, &s->fleet);
 	return count_blockers(s);
 }
 
@@ -93,6 +106,8 @@ static json_t *status_json(const struct standing *s)
 	json_object_set_new(o, "transition", transition_json(s));
 	json_object_set_new(o, "cves", view_strings_json(&s->cves));
 	json_object_set_new(o, "patches", patches);
+	json_object_set_new(o, "standing", json_string(km_standing_name(s->fleet.standing)));
+	json_object_set(o, "fleet", s->fleet.file ? s->fleet.file : json_null());
 	return o;
 }
 
@@ -149,21 +164,67 @@ static void print_status(const struct standing *s)
 		printf(" %s%s", s->cves.at[i], i + 1 == s->cves.n ? "\n" : "");
 	printf("taint    %llu%s\n", (unsigned long long)taint,
 	       taint >> TAINT_LIVEPATCH & 1 ? " (has been live-patched since boot)" : "");
+	fleet_view_print(&s->fleet, false);
+}
+
+static void print_metrics(const struct standing *s)
+{
+	printf("# HELP kmend_patches_enabled Live patches that every task runs.\n# TYPE kmend_patches_enabled gauge\n"
+	       "kmend_patches_enabled %zu\n",
+	       s->enabled);
+	fleet_view_metrics(&s->fleet);
+}
+
+static const struct {
+	const char *name;
+	bool json;
+	void (*print)(const struct standing *s);
+} formats[] = {
+	{"text", false, print_status},
+	{"json", true, NULL},
+	{"prometheus", false, print_metrics},
+};
+
+static km_error *format_of(const struct cmd_args *args, size_t *ret)
+{
+	const char *name = args->json ? "json" : args->value[FORMAT] ? args->value[FORMAT] : "text";
+
+	for (*ret = 0; *ret < KM_COUNT(formats); (*ret)++)
+		if (!strcmp(formats[*ret].name, name))
+			return NULL;
+	return km_error_new(KM_USAGE, "'%s' is none of text, json, prometheus", name);
+}
+
+static km_error *show(const struct cmd_args *args, int *status)
+{
+	KM_AUTOHOST km_host *host = NULL;
+	struct standing s = {0};
+	size_t format;
+	km_error *err;
+
+	KM_TRY(format_of(args, &format));
+	KM_TRY(cmd_host(&host));
+	err = stand(host, &s);
+	if (!err && formats[format].json)
+		view_json(status_json(&s));
+	else if (!err)
+		formats[format].print(&s);
+	if (!err && args->value[EXIT_STATUS])
+		*status = fleet_view_status(&s.fleet);
+	stand_end(&s);
+	return err;
 }
 
 km_error *cmd_status(const struct cmd_args *args, int *status)
 {
-	KM_AUTOHOST km_host *host = NULL;
-	struct standing s = {0};
-	km_error *err;
+	km_error *err = show(args, status);
 
-	(void)status;
-	KM_TRY(cmd_host(&host));
-	err = stand(host, &s);
-	if (!err && args->json)
-		view_json(status_json(&s));
-	else if (!err)
-		print_status(&s);
-	stand_end(&s);
+	/* To Nagios "1" is a warning; not to know is 3. */
+	if (err && args->value[EXIT_STATUS] && !args->json) {
+		km_error_print("kmend", err);
+		km_error_free(err);
+		*status = 3;
+		return NULL;
+	}
 	return err;
 }

@@ -9,7 +9,7 @@
 #include "cmd.h"
 
 /* Where a build tree and a copied installation have them, seen from kmend itself. */
-static const char *const beside[] = {"", "build/", "../lab/", "../admin/", "../libexec/kmend/"};
+static const char *const beside[] = {"", "build/", "../lab/", "../admin/", "../agent/", "../libexec/kmend/"};
 
 static char *own_dir(void)
 {
@@ -24,18 +24,37 @@ static char *own_dir(void)
 	return slash ? km_strndup(path, slash - path) : NULL;
 }
 
-km_error *cmd_exec(const struct cmd *cmd, int argc, char **argv)
+static void places(const char *program, km_strv *ret)
 {
 	const char *env = getenv("KMEND_LIBEXECDIR");
 	KM_AUTOFREE char *own = own_dir();
+
+	if (env && *env)
+		km_strv_printf(ret, "%s/%s", env, program);
+	for (size_t i = 0; own && i < KM_COUNT(beside); i++)
+		km_strv_printf(ret, "%s/%s%s", own, beside[i], program);
+	km_strv_printf(ret, "%s/%s", KMEND_LIBEXECDIR, program);
+}
+
+char *cmd_program(const char *program)
+{
+	km_strv paths = {0};
+	char *found = NULL;
+
+	places(program, &paths);
+	for (size_t i = 0; i < paths.n && !found; i++)
+		if (!access(paths.at[i], X_OK))
+			found = km_strdup(paths.at[i]);
+	km_strv_free(&paths);
+	return found ? found : km_strdup(program);
+}
+
+km_error *cmd_exec(const struct cmd *cmd, int argc, char **argv)
+{
 	km_strv paths = {0}, words = {0};
 	char *const *argvec;
 
-	if (env && *env)
-		km_strv_printf(&paths, "%s/%s", env, cmd->program);
-	for (size_t i = 0; own && i < KM_COUNT(beside); i++)
-		km_strv_printf(&paths, "%s/%s%s", own, beside[i], cmd->program);
-	km_strv_printf(&paths, "%s/%s", KMEND_LIBEXECDIR, cmd->program);
+	places(cmd->program, &paths);
 	km_strv_push(&words, cmd->program);
 	km_strv_push(&words, cmd->name);
 	for (int i = 1; i < argc; i++)
