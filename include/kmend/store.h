@@ -75,7 +75,8 @@ KM_CHECKED km_error *km_store_begin(km_store *store);
 KM_CHECKED km_error *km_store_commit(km_store *store);
 void km_store_rollback(km_store *store);
 /* Begin, work, commit; rollback if work fails. Work is called again (three times at most) when the database broke the
- * transaction off for a reason that passes: a lost connection, a conflict with another server. */
+ * transaction off for a reason that passes: a lost connection, a conflict with another server. It is not when the
+ * commit itself may have come through. */
 KM_CHECKED km_error *km_store_transact(km_store *store, km_error *(*work)(km_store *store, void *ctx), void *ctx);
 
 /* ---- admins ------------------------------------------------------------------------------------------------------ */
@@ -210,8 +211,8 @@ KM_CHECKED km_error *km_store_host_patches(km_store *store, int64_t host, km_are
 KM_CHECKED km_error *km_store_host_history(km_store *store, int64_t host, km_arena *arena, struct km_store_patch **ret,
 					   size_t *n);
 
-/* Gives what every host last said of a release, by number: state, health, since and age. Failures, stalls and crashes that
- * the server heard before `since` are left out. row() calls nothing of the store. O(what was said of it). */
+/* Gives what every host last said of a release, by number: state, health, since and age. Failures, stalls and crashes
+ * that the server heard before `since` are left out. row() calls nothing of the store. O(what was said of it). */
 KM_CHECKED km_error *km_store_said(km_store *store, const char *release, int64_t since,
 				   km_error *(*row)(void *ctx, int64_t host, const struct km_report_patch *said),
 				   void *ctx);

@@ -249,7 +249,14 @@ static km_error *postgres_run(struct db *db, const char *sql, const struct db_va
 		return km_error_new(KM_BUG, "a statement with %zu values", n);
 	parameters_of(values, n, &parameters);
 	err = run_once(p, sql, &parameters, row, ctx);
-	if (!err || within || PQstatus(p->conn) == CONNECTION_OK)
+	if (!err || PQstatus(p->conn) == CONNECTION_OK)
+		return err;
+	if (within && !strcmp(sql, "COMMIT")) {
+		/* To do it all once more could be to do it twice. */
+		err->sys = 0;
+		return km_error_add(err, "the connection broke during a commit, which may have come through");
+	}
+	if (within)
 		return err;
 	km_error_free(err);
 	KM_TRY(reconnect(p));

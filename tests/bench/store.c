@@ -208,7 +208,7 @@ static void measure(size_t which)
 		if (group && i % group == 0)
 			need(km_store_begin(store));
 		arena = km_arena_create();
-		operations[which].operation(i);
+		operations[which].operation(i % hosts);
 		km_arena_destroy(arena);
 		if (group && (i % group == group - 1 || i == times - 1))
 			need(km_store_commit(store));

@@ -79,6 +79,32 @@ static void test_transact_again(void **state)
 	km_store_close(store);
 }
 
+static km_error *cut_at_last(km_store *store, void *ctx)
+{
+	int *calls = ctx;
+	km_error *err = record(store, "once");
+
+	(*calls)++;
+	toy_postgres_cut();
+	return err;
+}
+
+/* Whether a commit came through that got no answer is not known: nothing is done twice. */
+static void test_commit_without_answer(void **state)
+{
+	KM_AUTOFREE char *where = toy_where(true);
+	km_store *store;
+	int calls = 0;
+
+	(void)state;
+	check_ok(km_store_open(where, &store));
+	check_error(km_store_transact(store, cut_at_last, &calls), KM_ENV, "may have come through");
+	assert_int_equal(calls, 1);
+	assert_int_equal(chain(store), 0);
+	check_ok(record(store, "two"));
+	km_store_close(store);
+}
+
 /* ---- two servers ------------------------------------------------------------------------------------------------- */
 static pid_t other_server(const char *where, void (*work)(km_store *store, int pipe), int *pipe_end)
 {
@@ -223,9 +249,13 @@ static void test_whose_tables(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_reconnect),     cmocka_unit_test(test_transact_again),
-		cmocka_unit_test(test_one_is_killed), cmocka_unit_test(test_both_sign),
-		cmocka_unit_test(test_unreachable),   cmocka_unit_test(test_whose_tables),
+		cmocka_unit_test(test_reconnect),
+		cmocka_unit_test(test_transact_again),
+		cmocka_unit_test(test_commit_without_answer),
+		cmocka_unit_test(test_one_is_killed),
+		cmocka_unit_test(test_both_sign),
+		cmocka_unit_test(test_unreachable),
+		cmocka_unit_test(test_whose_tables),
 	};
 	int failed;
 

@@ -52,6 +52,28 @@ static void test_whose_file(void **state)
 	check_error(km_store_open(newer, &store), KM_REFUSED, "a newer kmend wrote it: its tables have version 1000");
 }
 
+static km_error *take_value(void *ctx, const struct db_value *row)
+{
+	snprintf(ctx, 16, "%s%lld", row->kind == DB_TEXT ? (const char *)row->at : "", (long long)row->i);
+	return NULL;
+}
+
+/* What a test that pulls no plug cannot see: each commit is synced. */
+static void test_commits_are_synced(void **state)
+{
+	KM_AUTOFREE char *where = path("synced.db");
+	char journal[16], synchronous[16];
+	struct db *db;
+
+	(void)state;
+	check_ok(db_sqlite.open(where, true, &db));
+	check_ok(db_sqlite.run(db, "PRAGMA journal_mode", NULL, 0, take_value, journal));
+	check_ok(db_sqlite.run(db, "PRAGMA synchronous", NULL, 0, take_value, synchronous));
+	db_sqlite.close(db);
+	assert_string_equal(journal, "wal0");
+	assert_string_equal(synchronous, "2");
+}
+
 static void test_migrations(void **state)
 {
 	static const char *const second[] = {"ALTER TABLE admins ADD COLUMN mail TEXT", "UPDATE admins SET mail = name",
@@ -394,9 +416,10 @@ static void test_cost_is_flat(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whose_file), cmocka_unit_test(test_migrations),
-		cmocka_unit_test(test_threads),	   cmocka_unit_test(test_file_limit),
-		cmocka_unit_test(test_full_disk),  cmocka_unit_test(test_cost_is_flat),
+		cmocka_unit_test(test_whose_file),   cmocka_unit_test(test_commits_are_synced),
+		cmocka_unit_test(test_migrations),   cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_file_limit),   cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_cost_is_flat),
 	};
 	int failed;
 
