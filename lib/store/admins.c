@@ -62,8 +62,8 @@ km_error *km_store_admin_revoke(km_store *store, const char *id, int64_t now, en
 
 	KM_TRY(km_store_begin(store));
 	err = store_int(store,
-			"UPDATE admins SET revoked = CASE WHEN revoked = 0 THEN $2 ELSE revoked END WHERE id = $1 "
-			"RETURNING revoked",
+			"UPDATE admins SET revoked = CASE WHEN revoked = 0 THEN $2 ELSE revoked END "
+			"WHERE id = $1 RETURNING revoked",
 			DB_VALUES(db_text(id), db_int(now)), 0, &revoked);
 	if (!err && !revoked)
 		err = store_refuse(why, KM_STORE_ABSENT, "there is no admin %s", id);

@@ -42,8 +42,8 @@ static void kernels_read(const struct db_value *row, km_arena *arena, void *ret)
 km_error *km_store_count_kernels(km_store *store, km_arena *arena, struct km_store_kernels **ret, size_t *n)
 {
 	return store_list(store,
-			  "SELECT kernel, arch, standing, count(*) FROM hosts GROUP BY kernel, arch, standing ORDER BY "
-			  "kernel, arch, standing",
+			  "SELECT kernel, arch, standing, count(*) FROM hosts GROUP BY kernel, arch, "
+			  "standing ORDER BY kernel, arch, standing",
 			  NULL, 0, kernels_read, sizeof(**ret), arena, ret, n);
 }
 
@@ -97,9 +97,9 @@ km_error *km_store_said(km_store *store, const char *release, int64_t since,
 	snprintf(each.said.release, sizeof(each.said.release), "%s", release);
 	return store_run(
 		store,
-		"SELECT r.host, r.state, r.health, r.since, r.age FROM releases l JOIN reports r ON r.release = "
-		"l.n WHERE l.id = $1 AND (r.updated >= $2 OR r.state NOT IN ($3, $4) AND r.health NOT IN ($5, $6)) "
-		"ORDER BY r.host",
+		"SELECT r.host, r.state, r.health, r.since, r.age FROM releases l "
+		"JOIN reports r ON r.release = l.n WHERE l.id = $1 AND (r.updated >= $2 OR r.state NOT IN ($3, "
+		"$4) AND r.health NOT IN ($5, $6)) ORDER BY r.host",
 		DB_VALUES(db_text(release), db_int(since), db_int(KM_PATCH_FAILED), db_int(KM_PATCH_STALLED),
 			  db_int(KM_HEALTH_OOPSED), db_int(KM_HEALTH_CRASHED)),
 		said_row, &each);

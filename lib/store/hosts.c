@@ -101,9 +101,8 @@ static km_error *attach_new(km_store *store, const struct km_attach *attach, con
 				    (long long)grant->limit);
 	KM_TRY(store_int(store,
 			 "INSERT INTO hosts (id, token, secret, channel, tags, arch, kernel, build_id, boot, agent, "
-			 "standing, root, timestamp, "
-			 "attached) VALUES ($1, $2, $3, $4, '', $5, $6, $7, $8, '', $9, 0, 0, $10) ON CONFLICT DO "
-			 "NOTHING RETURNING n",
+			 "standing, root, timestamp, attached) VALUES ($1, $2, $3, $4, '', $5, $6, $7, $8, '', "
+			 "$9, 0, 0, $10) ON CONFLICT DO NOTHING RETURNING n",
 			 DB_VALUES(db_text(attach->host), db_text(token), db_text(secret_hash), db_text(grant->channel),
 				   db_text(k->arch), db_text(k->release), db_text(k->build_id), db_text(k->boot),
 				   db_int(KM_UNKNOWN), db_int(now)),
@@ -124,9 +123,8 @@ static km_error *attach_again(km_store *store, const struct km_attach *attach, c
 	int64_t updated;
 
 	KM_TRY(store_int(store,
-			 "UPDATE hosts SET secret = $3, arch = $4, kernel = $5, build_id = $6, boot = $7, attached = "
-			 "$8 WHERE n = $1 AND token = $2 "
-			 "RETURNING n",
+			 "UPDATE hosts SET secret = $3, arch = $4, kernel = $5, build_id = $6, boot = $7, "
+			 "attached = $8 WHERE n = $1 AND token = $2 RETURNING n",
 			 DB_VALUES(db_int(n), db_text(token), db_text(secret_hash), db_text(k->arch),
 				   db_text(k->release), db_text(k->build_id), db_text(k->boot), db_int(now)),
 			 0, &updated));

@@ -9,13 +9,13 @@ km_error *km_store_lease(km_store *store, const char *name, const char *holder, 
 	km_error *err;
 
 	KM_TRY(km_store_begin(store));
-	err = store_end(
-		store,
-		store_int(store,
-			  "INSERT INTO leases (name, holder, expires) VALUES ($1, $2, $4) "
-			  "ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires = excluded.expires "
-			  "WHERE leases.holder = excluded.holder OR leases.expires <= $3 RETURNING 1",
-			  DB_VALUES(db_text(name), db_text(holder), db_int(now), db_int(now + seconds)), 0, &got));
+	err = store_end(store, store_int(store,
+					 "INSERT INTO leases (name, holder, expires) VALUES ($1, $2, $4) "
+					 "ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, "
+					 "expires = excluded.expires "
+					 "WHERE leases.holder = excluded.holder OR leases.expires <= $3 RETURNING 1",
+					 DB_VALUES(db_text(name), db_text(holder), db_int(now), db_int(now + seconds)),
+					 0, &got));
 	if (!err)
 		*held = got;
 	return err;

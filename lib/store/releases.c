@@ -116,8 +116,8 @@ km_error *km_store_may_release(km_store *store, const char *channel, enum km_sev
 	int64_t may;
 
 	KM_TRY(store_int(store,
-			 "SELECT 1 FROM listed i JOIN releases l ON l.id = i.release "
-			 "WHERE i.channel = $1 AND i.release = $2 AND l.severity >= $3",
+			 "SELECT 1 FROM listed i JOIN releases l ON l.id = i.release WHERE i.channel = $1 "
+			 "AND i.release = $2 AND l.severity >= $3",
 			 DB_VALUES(db_text(channel), db_text(release), db_int(min)), 0, &may));
 	*ret = may;
 	return NULL;
@@ -129,8 +129,9 @@ km_error *km_store_may_blob(km_store *store, const char *channel, enum km_severi
 
 	KM_TRY(store_int(
 		store,
-		"SELECT 1 FROM release_blobs b JOIN releases l ON l.n = b.release JOIN listed i ON i.release = l.id "
-		"WHERE b.sha256 = $1 AND i.channel = $2 AND i.withdrawn IS NULL AND l.severity >= $3 LIMIT 1",
+		"SELECT 1 FROM release_blobs b JOIN releases l ON l.n = b.release "
+		"JOIN listed i ON i.release = l.id WHERE b.sha256 = $1 AND i.channel = $2 AND i.withdrawn IS NULL "
+		"AND l.severity >= $3 LIMIT 1",
 		DB_VALUES(db_text(sha256), db_text(channel), db_int(min)), 0, &may));
 	*ret = may;
 	return NULL;
@@ -165,9 +166,8 @@ static void covered_read(const struct db_value *row, km_arena *arena, void *ret)
 km_error *km_store_covered(km_store *store, km_arena *arena, struct km_store_covered **ret, size_t *n)
 {
 	return store_list(store,
-			  "SELECT k.arch, k.kernel, k.build_id, l.id, i.channel FROM listed i JOIN releases l ON l.id "
-			  "= i.release "
-			  "JOIN release_kernels k ON k.release = l.n WHERE i.withdrawn IS NULL ORDER BY k.kernel, "
-			  "k.arch, i.channel, i.place",
+			  "SELECT k.arch, k.kernel, k.build_id, l.id, i.channel FROM listed i "
+			  "JOIN releases l ON l.id = i.release JOIN release_kernels k ON k.release = l.n "
+			  "WHERE i.withdrawn IS NULL ORDER BY k.kernel, k.arch, i.channel, i.place",
 			  NULL, 0, covered_read, sizeof(**ret), arena, ret, n);
 }

@@ -60,9 +60,8 @@ static km_error *host_update(km_store *store, const struct km_report *r, int64_t
 	const struct km_fleet_kernel *k = &r->kernel;
 
 	KM_TRY(store_int(store,
-			 "UPDATE hosts SET arch = $2, kernel = $3, build_id = $4, boot = $5, agent = $6, standing = "
-			 "$7, root = $8, "
-			 "timestamp = $9 WHERE id = $1 RETURNING n",
+			 "UPDATE hosts SET arch = $2, kernel = $3, build_id = $4, boot = $5, agent = $6, "
+			 "standing = $7, root = $8, timestamp = $9 WHERE id = $1 RETURNING n",
 			 DB_VALUES(db_text(r->host), db_text(k->arch), db_text(k->release), db_text(k->build_id),
 				   db_text(k->boot), db_text(r->agent), db_int(r->standing), db_int(r->root),
 				   db_int(r->timestamp)),
@@ -85,8 +84,8 @@ static km_error *history_add(km_store *store, int64_t host, int64_t release, con
 			 "INSERT INTO history (host, release, " COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
 			 PATCH_VALUES(host, release, patch, now), NULL, NULL));
 	return store_run(store,
-			 "DELETE FROM history WHERE host = $1 AND n <= (SELECT n FROM history WHERE host = $1 ORDER BY "
-			 "n DESC LIMIT 1 OFFSET $2)",
+			 "DELETE FROM history WHERE host = $1 AND n <= (SELECT n FROM history "
+			 "WHERE host = $1 ORDER BY n DESC LIMIT 1 OFFSET $2)",
 			 DB_VALUES(db_int(host), db_int(KM_STORE_HISTORY)), NULL, NULL);
 }
 
@@ -106,10 +105,9 @@ static km_error *patch_set(km_store *store, int64_t host, const struct km_report
 	}
 	return store_run(store,
 			 "INSERT INTO reports (host, release, " COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
-			 "ON CONFLICT (host, release) DO UPDATE SET state = excluded.state, health = excluded.health, "
-			 "since = excluded.since, "
-			 "transition_ms = excluded.transition_ms, age = excluded.age, detail = excluded.detail, "
-			 "updated = excluded.updated",
+			 "ON CONFLICT (host, release) DO UPDATE SET state = excluded.state, "
+			 "health = excluded.health, since = excluded.since, transition_ms = excluded.transition_ms, "
+			 "age = excluded.age, detail = excluded.detail, updated = excluded.updated",
 			 PATCH_VALUES(host, release, patch, updated), NULL, NULL);
 }
 
@@ -132,9 +130,8 @@ static km_error *take(km_store *store, const struct km_report *report, int64_t d
 	if (!host)
 		return store_refuse(why, KM_STORE_ABSENT, "there is no host %s", report->host);
 	KM_TRY(store_list(store,
-			  "SELECT r.release, r.state, r.health, r.updated, l.id FROM reports r JOIN releases l ON l.n "
-			  "= r.release "
-			  "WHERE r.host = $1",
+			  "SELECT r.release, r.state, r.health, r.updated, l.id FROM reports r "
+			  "JOIN releases l ON l.n = r.release WHERE r.host = $1",
 			  DB_VALUES(db_int(host)), known_read, sizeof(*known), arena, &known, &n));
 	for (size_t i = 0; i < report->n_patches; i++) {
 		struct known *old = known_of(known, n, report->patches[i].release);

@@ -93,16 +93,15 @@ static km_error *set(km_store *store, const struct km_store_rollout *r, enum km_
 		return store_refuse(why, KM_STORE_STALE, "somebody has changed the rollout %lld meanwhile",
 				    (long long)r->id);
 	KM_TRY(store_int(store,
-			 "SELECT count(*) FROM rollouts o JOIN rollouts r ON o.channel = r.channel AND o.release = "
-			 "r.release AND o.id <> r.id "
-			 "WHERE r.id = $1 AND o.state < 2",
+			 "SELECT count(*) FROM rollouts o JOIN rollouts r ON o.channel = r.channel "
+			 "AND o.release = r.release AND o.id <> r.id WHERE r.id = $1 AND o.state < 2",
 			 DB_VALUES(db_int(r->id)), 0, &others));
 	if (others && r->at.state < 2)
 		return store_refuse(why, KM_STORE_EXISTS, "there is another open rollout of this release");
 	return store_run(store,
 			 "UPDATE rollouts SET state = $3, wave = $4, wave_since = $5, failed = $6, stalled = $7, "
-			 "crashed = $8, silent = $9, let_in = $10, "
-			 "reason = $11, revision = revision + 1 WHERE id = $1 AND revision = $2",
+			 "crashed = $8, silent = $9, let_in = $10, reason = $11, revision = revision + 1 "
+			 "WHERE id = $1 AND revision = $2",
 			 DB_VALUES(db_int(r->id), db_int(r->revision), PLACE_VALUES(r, let_in)), NULL, NULL);
 }
 

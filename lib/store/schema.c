@@ -10,25 +10,22 @@
 
 #include "internal.h"
 
+/* clang-format off: it breaks texts where they are full, not where they read well. */
 static const char *const first[] = {
 	"CREATE TABLE kmend (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
 
-	"CREATE TABLE admins (id TEXT PRIMARY KEY, name TEXT NOT NULL, role BIGINT NOT NULL, secret TEXT NOT NULL "
-	"UNIQUE, "
-	"created BIGINT NOT NULL, expires BIGINT NOT NULL, revoked BIGINT NOT NULL)",
+	"CREATE TABLE admins (id TEXT PRIMARY KEY, name TEXT NOT NULL, role BIGINT NOT NULL, "
+	"secret TEXT NOT NULL UNIQUE, created BIGINT NOT NULL, expires BIGINT NOT NULL, revoked BIGINT NOT NULL)",
 
 	/* hosts: how many there are, so that an attach need not count them. */
 	"CREATE TABLE tokens (id TEXT PRIMARY KEY, name TEXT NOT NULL, channel TEXT NOT NULL, tags TEXT NOT NULL, "
-	"host_limit BIGINT NOT NULL, "
-	"min_severity BIGINT NOT NULL, secret TEXT NOT NULL UNIQUE, created BIGINT NOT NULL, expires BIGINT NOT NULL, "
-	"revoked BIGINT NOT NULL, hosts BIGINT NOT NULL)",
+	"host_limit BIGINT NOT NULL, min_severity BIGINT NOT NULL, secret TEXT NOT NULL UNIQUE, "
+	"created BIGINT NOT NULL, expires BIGINT NOT NULL, revoked BIGINT NOT NULL, hosts BIGINT NOT NULL)",
 
-	"CREATE TABLE hosts (n AUTOKEY, id TEXT NOT NULL UNIQUE, token TEXT NOT NULL REFERENCES tokens (id), secret "
-	"TEXT NOT NULL UNIQUE, "
-	"channel TEXT NOT NULL, tags TEXT NOT NULL, arch TEXT NOT NULL, kernel TEXT NOT NULL, build_id TEXT NOT NULL, "
-	"boot TEXT NOT NULL, "
-	"agent TEXT NOT NULL, standing BIGINT NOT NULL, root BIGINT NOT NULL, timestamp BIGINT NOT NULL, attached "
-	"BIGINT NOT NULL)",
+	"CREATE TABLE hosts (n AUTOKEY, id TEXT NOT NULL UNIQUE, token TEXT NOT NULL REFERENCES tokens (id), "
+	"secret TEXT NOT NULL UNIQUE, channel TEXT NOT NULL, tags TEXT NOT NULL, arch TEXT NOT NULL, "
+	"kernel TEXT NOT NULL, build_id TEXT NOT NULL, boot TEXT NOT NULL, agent TEXT NOT NULL, "
+	"standing BIGINT NOT NULL, root BIGINT NOT NULL, timestamp BIGINT NOT NULL, attached BIGINT NOT NULL)",
 	/* Pages of hosts go by number within what is asked for; the counts are answered by an index alone. */
 	"CREATE INDEX hosts_token ON hosts (token, n)",
 	"CREATE INDEX hosts_channel ON hosts (channel, n)",
@@ -40,60 +37,54 @@ static const char *const first[] = {
 	"PRIMARY KEY (tag, host))",
 	"CREATE INDEX host_tags_host ON host_tags (host)",
 	/* What moves with every check-in lies close together: 100,000 of them are two megabytes. */
-	"CREATE TABLE contacts (host ROWKEY REFERENCES hosts (n) ON DELETE CASCADE, seen BIGINT NOT NULL, digest "
-	"BIGINT NOT NULL)",
+	"CREATE TABLE contacts (host ROWKEY REFERENCES hosts (n) ON DELETE CASCADE, seen BIGINT NOT NULL, "
+	"digest BIGINT NOT NULL)",
 
-	"CREATE TABLE releases (n AUTOKEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, version TEXT NOT NULL, summary "
-	"TEXT NOT NULL, "
-	"severity BIGINT NOT NULL, issued BIGINT NOT NULL, uploaded BIGINT NOT NULL, bytes BYTES NOT NULL)",
-	"CREATE TABLE release_cves (release BIGINT NOT NULL REFERENCES releases (n), cve TEXT NOT NULL, PRIMARY KEY "
-	"(release, cve))",
-	"CREATE TABLE release_kernels (release BIGINT NOT NULL REFERENCES releases (n), arch TEXT NOT NULL, kernel "
-	"TEXT NOT NULL, "
-	"build_id TEXT NOT NULL, PRIMARY KEY (release, kernel, arch, build_id))",
-	"CREATE TABLE release_blobs (sha256 TEXT NOT NULL, release BIGINT NOT NULL REFERENCES releases (n), PRIMARY "
-	"KEY (sha256, release))",
+	"CREATE TABLE releases (n AUTOKEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, version TEXT NOT NULL, "
+	"summary TEXT NOT NULL, severity BIGINT NOT NULL, issued BIGINT NOT NULL, uploaded BIGINT NOT NULL, "
+	"bytes BYTES NOT NULL)",
+	"CREATE TABLE release_cves (release BIGINT NOT NULL REFERENCES releases (n), cve TEXT NOT NULL, "
+	"PRIMARY KEY (release, cve))",
+	"CREATE TABLE release_kernels (release BIGINT NOT NULL REFERENCES releases (n), arch TEXT NOT NULL, "
+	"kernel TEXT NOT NULL, build_id TEXT NOT NULL, PRIMARY KEY (release, kernel, arch, build_id))",
+	"CREATE TABLE release_blobs (sha256 TEXT NOT NULL, release BIGINT NOT NULL REFERENCES releases (n), "
+	"PRIMARY KEY (sha256, release))",
 
-	"CREATE TABLE reports (host BIGINT NOT NULL REFERENCES hosts (n) ON DELETE CASCADE, release BIGINT NOT NULL "
-	"REFERENCES releases (n), "
-	"state BIGINT NOT NULL, health BIGINT NOT NULL, since BIGINT NOT NULL, transition_ms BIGINT NOT NULL, age "
-	"BIGINT NOT NULL, "
-	"detail TEXT NOT NULL, updated BIGINT NOT NULL, PRIMARY KEY (host, release))",
+	"CREATE TABLE reports (host BIGINT NOT NULL REFERENCES hosts (n) ON DELETE CASCADE, "
+	"release BIGINT NOT NULL REFERENCES releases (n), state BIGINT NOT NULL, health BIGINT NOT NULL, "
+	"since BIGINT NOT NULL, transition_ms BIGINT NOT NULL, age BIGINT NOT NULL, detail TEXT NOT NULL, "
+	"updated BIGINT NOT NULL, PRIMARY KEY (host, release))",
 	"CREATE INDEX reports_count ON reports (release, host, state, health, since, age, updated)",
 	"CREATE INDEX reports_state ON reports (release, state, host)",
 	"CREATE INDEX reports_health ON reports (release, health, host)",
 	"CREATE TABLE history (n AUTOKEY, host BIGINT NOT NULL REFERENCES hosts (n) ON DELETE CASCADE, "
-	"release BIGINT NOT NULL REFERENCES releases (n), state BIGINT NOT NULL, health BIGINT NOT NULL, since BIGINT "
-	"NOT NULL, "
-	"transition_ms BIGINT NOT NULL, age BIGINT NOT NULL, detail TEXT NOT NULL, updated BIGINT NOT NULL)",
+	"release BIGINT NOT NULL REFERENCES releases (n), state BIGINT NOT NULL, health BIGINT NOT NULL, "
+	"since BIGINT NOT NULL, transition_ms BIGINT NOT NULL, age BIGINT NOT NULL, detail TEXT NOT NULL, "
+	"updated BIGINT NOT NULL)",
 	"CREATE INDEX history_host ON history (host, n)",
 
 	"CREATE TABLE channels (name TEXT PRIMARY KEY, halt TEXT, changed BIGINT NOT NULL)",
-	"CREATE TABLE documents (channel TEXT NOT NULL, doc BIGINT NOT NULL, version BIGINT NOT NULL, sha256 TEXT NOT "
-	"NULL, "
-	"bytes BYTES NOT NULL, stored BIGINT NOT NULL, PRIMARY KEY (channel, doc, version))",
+	"CREATE TABLE documents (channel TEXT NOT NULL, doc BIGINT NOT NULL, version BIGINT NOT NULL, "
+	"sha256 TEXT NOT NULL, bytes BYTES NOT NULL, stored BIGINT NOT NULL, PRIMARY KEY (channel, doc, version))",
 	"CREATE INDEX documents_sum ON documents (sha256)",
 	/* The newest index of each channel. */
-	"CREATE TABLE listed (channel TEXT NOT NULL, release TEXT NOT NULL, place BIGINT NOT NULL, staged BIGINT NOT "
-	"NULL, withdrawn TEXT, "
-	"PRIMARY KEY (channel, release))",
+	"CREATE TABLE listed (channel TEXT NOT NULL, release TEXT NOT NULL, place BIGINT NOT NULL, "
+	"staged BIGINT NOT NULL, withdrawn TEXT, PRIMARY KEY (channel, release))",
 
-	"CREATE TABLE rollouts (id AUTOKEY, channel TEXT NOT NULL, release TEXT NOT NULL, plan TEXT NOT NULL, state "
-	"BIGINT NOT NULL, "
-	"wave BIGINT NOT NULL, wave_since BIGINT NOT NULL, failed BIGINT NOT NULL, stalled BIGINT NOT NULL, crashed "
-	"BIGINT NOT NULL, "
-	"silent BIGINT NOT NULL, let_in TEXT NOT NULL, reason TEXT NOT NULL, created BIGINT NOT NULL, creator TEXT NOT "
-	"NULL, revision BIGINT NOT NULL)",
+	"CREATE TABLE rollouts (id AUTOKEY, channel TEXT NOT NULL, release TEXT NOT NULL, plan TEXT NOT NULL, "
+	"state BIGINT NOT NULL, wave BIGINT NOT NULL, wave_since BIGINT NOT NULL, failed BIGINT NOT NULL, "
+	"stalled BIGINT NOT NULL, crashed BIGINT NOT NULL, silent BIGINT NOT NULL, let_in TEXT NOT NULL, "
+	"reason TEXT NOT NULL, created BIGINT NOT NULL, creator TEXT NOT NULL, revision BIGINT NOT NULL)",
 	"CREATE INDEX rollouts_channel ON rollouts (channel, id)",
 	/* 0 and 1: running, halted. */
 	"CREATE UNIQUE INDEX rollouts_open ON rollouts (channel, release) WHERE state < 2",
 
 	"CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, expires BIGINT NOT NULL)",
-	"CREATE TABLE audit (seq ROWKEY, at BIGINT NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, object TEXT "
-	"NOT NULL, "
-	"detail TEXT NOT NULL, hash TEXT NOT NULL)",
+	"CREATE TABLE audit (seq ROWKEY, at BIGINT NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, "
+	"object TEXT NOT NULL, detail TEXT NOT NULL, hash TEXT NOT NULL)",
 	NULL,
 };
+/* clang-format on */
 
 const schema_step schema_steps[] = {first};
 const int64_t km_store_schema_newest = KM_COUNT(schema_steps);
@@ -184,8 +175,8 @@ km_error *schema_migrate(struct db *db, const schema_step *steps, int64_t n_step
 	}
 	snprintf(text, sizeof(text), "%lld", (long long)n_steps);
 	return db->backend->run(db,
-				"INSERT INTO kmend (name, value) VALUES ('schema', $1) ON CONFLICT (name) DO UPDATE "
-				"SET value = excluded.value",
+				"INSERT INTO kmend (name, value) VALUES ('schema', $1) ON CONFLICT (name) "
+				"DO UPDATE SET value = excluded.value",
 				DB_VALUES(db_text(text)), NULL, NULL);
 }
 
