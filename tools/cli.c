@@ -28,6 +28,7 @@ const struct cmd cmds[] = {
 	{"publish", "BUILD-DIR|FILE...", "make, sign and upload a release", .program = "kmend-admin"},
 	{"release", "ACTION", "look at releases", .program = "kmend-admin"},
 	{"channel", "ACTION", "say which releases a channel has", .program = "kmend-admin"},
+	{"serve", "", "run the server of a fleet", .program = "kmend-server"},
 	{"version", "", "print the version", 0, 0, NULL, cmd_version},
 	{"help", "[VERB]", "show this, or the manual of a verb", 0, 1, NULL, cmd_help},
 	{"completion", "", "print the completion script for bash", 0, 0, NULL, cmd_completion},

@@ -9,7 +9,8 @@
 #include "cmd.h"
 
 /* Where a build tree and a copied installation have them, seen from kmend itself. */
-static const char *const beside[] = {"", "build/", "../lab/", "../admin/", "../agent/", "../libexec/kmend/"};
+static const char *const beside[] = {"", "build/", "../lab/", "../admin/", "../agent/", "../server/", "../sbin/",
+				      "../libexec/kmend/"};
 
 static char *own_dir(void)
 {

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* It decides, and the writer does: each change is a call that is put before all others, guarded by the rollout's revision. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "call.h"
+#include "documents.h"
+#include "engine.h"
+#include "load.h"
+#include "sign.h"
+
+enum { LEASE = 10, LEASE_AFTER = 3, RETRY = 30, OTHERS = 30 }; /* seconds */
+
+struct engine {
+	struct server *server;
+	pthread_t thread;
+	pthread_mutex_t lock; /* for the three below */
+	pthread_cond_t come;
+	bool stopped, kicked;
+	unsigned done; /* calls that have ended */
+	atomic_bool leads;
+	char holder[64];
+	int64_t leased, audit, sign_after, others_at;
+	double next, kick_after; /* when rollouts are looked at, by km_now() */
+};
+
+/* ---- a change, done by the writer ---- */
+
+struct change {
+	struct engine *engine;
+	const char *channel;
+	bool rollout;		      /* sign_channel()'s */
+	struct km_store_rollout *set; /* a rollout's new place, or NULL */
+	const char *action;	      /* for the audit log, or NULL */
+	bool *stored;
+};
+
+static void change_free(void *data)
+{
+	struct change *change = data;
+	struct engine *e = change->engine;
+
+	pthread_mutex_lock(&e->lock);
+	e->done++;
+	pthread_cond_broadcast(&e->come);
+	pthread_mutex_unlock(&e->lock);
+}
+
+static void change_after(struct call *call)
+{
+	struct change *change = call->data;
+
+	*change->stored = true;
+	documents_changed(call->server);
+}
+
+static km_error *change_work(struct call *call)
+{
+	struct change *change = call->data;
+	enum km_store_why why = KM_STORE_FINE;
+	km_error *err = change->set ? km_store_rollout_set(call->server->store, change->set, &why) : NULL;
+
+	/* A person, or another server, was faster: the next look sees it. */
+	if (err && why != KM_STORE_FINE) {
+		km_error_free(err);
+		return NULL;
+	}
+	if (err)
+		return err;
+	if (change->action) {
+		KM_AUTOFREE char *object = km_printf("%lld", (long long)change->set->id);
+
+		KM_TRY(call_audit(call, change->action, object, change->set->reason));
+	}
+	if (change->rollout || !change->set) {
+		err = sign_channel(call, change->channel, change->rollout);
+		if (err && err->code == KM_REFUSED) {
+			server_warn_error(err, "channel %s", change->channel);
+			/* A halt that cannot be signed must be seen as one nevertheless; dates are just tried again. */
+			if (!change->set)
+				return km_error_new(KM_REFUSED, "not signed");
+		} else if (err) {
+			return err;
+		}
+	}
+	call->after = change_after;
+	return NULL;
+}
+
+/* Waits until the writer has done it; whether it is stored. */
+static bool change_do(struct engine *e, struct change *change)
+{
+	struct call *call = call_own(e->server, "server", change_work);
+	bool stored = false;
+	unsigned before;
+
+	change->engine = e;
+	change->stored = &stored;
+	call->data = change;
+	call->free = change_free;
+	pthread_mutex_lock(&e->lock);
+	before = e->done;
+	pthread_mutex_unlock(&e->lock);
+	call_first(call);
+	pthread_mutex_lock(&e->lock);
+	while (e->done == before)
+		pthread_cond_wait(&e->come, &e->lock);
+	pthread_mutex_unlock(&e->lock);
+	return stored;
+}
+
+/* ---- rollouts ---- */
+
+static km_error *look(struct engine *e, struct km_store_rollout *rollout, int64_t now)
+{
+	char reason[KM_TRUST_REASON_MAX + 1];
+	struct change change = {.channel = rollout->channel, .set = rollout};
+	struct km_plan plan;
+	struct km_counts counts;
+	enum km_step step;
+	bool changed;
+
+	KM_TRY(engine_count(e->server, rollout, now, &counts));
+	KM_TRY(km_plan_parse(rollout->plan, strlen(rollout->plan), &plan));
+	changed = km_rollout_remember(&rollout->at, &counts);
+	step = km_rollout_step(&plan, &rollout->at, &counts, now, reason);
+	km_plan_free(&plan);
+	if (step == KM_STEP_STAY && !changed)
+		return NULL;
+	if (step == KM_STEP_NEXT_WAVE) {
+		km_rollout_next_wave(&rollout->at, now);
+		change.action = "rollout.wave";
+		snprintf(reason, sizeof(reason), "wave %zu", rollout->at.wave + 1);
+	} else if (step == KM_STEP_HALT) {
+		rollout->at.state = KM_ROLLOUT_HALTED;
+		change.action = "rollout.halt";
+	} else if (step == KM_STEP_DONE) {
+		rollout->at.state = KM_ROLLOUT_DONE;
+		change.action = "rollout.done";
+	}
+	change.rollout = step != KM_STEP_STAY;
+	if (change.rollout)
+		rollout->reason = reason;
+	if (change_do(e, &change) && change.action)
+		server_log("rollout %lld of %s: %s%s%s", (long long)rollout->id, rollout->channel, change.action + strlen("rollout."),
+			   *reason ? ": " : "", reason);
+	return NULL;
+}
+
+static km_error *look_at_all(struct engine *e, km_arena *arena)
+{
+	struct km_store_rollout *rollouts;
+	size_t n;
+
+	KM_TRY(km_store_rollouts(e->server->store, NULL, true, 0, KM_STORE_PAGE_MAX, arena, &rollouts, &n));
+	for (size_t i = 0; i < n; i++) {
+		km_error *err = rollouts[i].at.state == KM_ROLLOUT_RUNNING ? look(e, &rollouts[i], server_now()) : NULL;
+
+		if (err)
+			server_warn_error(err, "rollout %lld", (long long)rollouts[i].id);
+	}
+	return NULL;
+}
+
+/* Each second; at once when somebody said that a patch did harm; but never for more than a part of the machine. */
+static km_error *rollouts(struct engine *e, bool kicked)
+{
+	double begin = km_now(), cost;
+	km_arena *arena;
+	km_error *err;
+
+	if (begin < (kicked ? e->kick_after : e->next))
+		return NULL;
+	arena = km_arena_create();
+	err = look_at_all(e, arena);
+	km_arena_destroy(arena);
+	cost = km_now() - begin;
+	e->next = km_now() + (4 * cost > 0.9 ? 4 * cost : 0.9);
+	e->kick_after = km_now() + cost;
+	return err;
+}
+
+/* ---- dates ---- */
+
+/* Timestamps are renewed when a quarter of their time is over, rollouts at the half: a server that was down for a while is no outage. */
+static bool due(const struct held_channel *c, int64_t now, bool *rollout)
+{
+	const struct held *t = &c->timestamp, *r = &c->rollout;
+
+	if (!c->index.version)
+		return false;
+	*rollout = !r->version || !r->is_signed || now - r->issued >= (r->expires - r->issued) / 2;
+	return *rollout || !t->version || !t->is_signed || now - t->issued >= (t->expires - t->issued) / 4;
+}
+
+static void dates(struct engine *e)
+{
+	struct snapshot *s = documents_get(e->server);
+	int64_t now = server_now();
+
+	for (size_t i = 0; i < s->n_channels && now >= e->sign_after; i++) {
+		struct change change = {.channel = s->channels[i].name};
+
+		if (due(&s->channels[i], now, &change.rollout) && !change_do(e, &change))
+			e->sign_after = now + RETRY;
+	}
+	documents_release(e->server, s);
+}
+
+/* ---- others ---- */
+
+static km_error *lead(struct engine *e)
+{
+	struct server *server = e->server;
+	int64_t now = server_now();
+	bool held = true;
+
+	if (server->shared && now - e->leased >= LEASE_AFTER) {
+		KM_TRY(km_store_lease(server->store, "engine", e->holder, now, LEASE, &held));
+		e->leased = held ? now : 0;
+	} else if (server->shared) {
+		held = e->leased != 0;
+	}
+	e->leads = held;
+	return NULL;
+}
+
+/* Whoever changes something writes to the audit log: this server, another one, or kmend-server admin. */
+static km_error *follow(struct engine *e)
+{
+	char head[KM_SHA256_HEX];
+	int64_t seq, now = server_now();
+
+	KM_TRY(km_store_audit_head(e->server->store, &seq, head));
+	if (seq != e->audit) {
+		KM_TRY(load_tokens(e->server));
+		KM_TRY(documents_load(e->server));
+		e->audit = seq;
+	}
+	if (e->server->shared && now - e->others_at >= OTHERS) {
+		KM_TRY(load_hosts(e->server));
+		e->others_at = now;
+	}
+	return NULL;
+}
+
+static void tick(struct engine *e, bool kicked)
+{
+	km_error *err = lead(e);
+
+	/* A crowd of reports may do harm: they are looked at together. */
+	for (int i = 0; kicked && i < 50 && km_now() < e->kick_after; i++)
+		nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+
+	if (!err)
+		err = follow(e);
+	if (!err && e->leads)
+		dates(e);
+	if (!err && e->leads)
+		err = rollouts(e, kicked);
+	if (err)
+		server_warn_error(err, "rollouts wait");
+}
+
+/* Until a kick, a stop or the end of the time; with the lock. */
+static void nap(struct engine *e, long milliseconds)
+{
+	struct timespec until;
+
+	if (e->stopped || e->kicked)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += milliseconds * 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_cond_timedwait(&e->come, &e->lock, &until);
+}
+
+static void *run(void *ctx)
+{
+	struct engine *e = ctx;
+
+	pthread_mutex_lock(&e->lock);
+	while (!e->stopped) {
+		bool kicked = e->kicked;
+
+		e->kicked = false;
+		pthread_mutex_unlock(&e->lock);
+		tick(e, kicked);
+		pthread_mutex_lock(&e->lock);
+		nap(e, 1000);
+	}
+	pthread_mutex_unlock(&e->lock);
+	return NULL;
+}
+
+/* ---- its life ---- */
+
+km_error *engine_start(struct server *server, struct engine **ret)
+{
+	struct engine *e = km_calloc(1, sizeof(*e));
+	char host[40] = "";
+	pthread_condattr_t attr;
+
+	e->server = server;
+	gethostname(host, sizeof(host) - 1);
+	snprintf(e->holder, sizeof(e->holder), "%s:%d", host, (int)getpid());
+	pthread_mutex_init(&e->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&e->come, &attr);
+	pthread_condattr_destroy(&attr);
+	if (pthread_create(&e->thread, NULL, run, e)) {
+		free(e);
+		return km_error_new(KM_ENV, "cannot start a thread");
+	}
+	*ret = e;
+	return NULL;
+}
+
+void engine_kick(struct engine *e)
+{
+	if (!e)
+		return;
+	pthread_mutex_lock(&e->lock);
+	e->kicked = true;
+	pthread_cond_broadcast(&e->come);
+	pthread_mutex_unlock(&e->lock);
+}
+
+bool engine_leads(const struct engine *e)
+{
+	return e && e->leads;
+}
+
+void engine_stop(struct engine *e)
+{
+	if (!e)
+		return;
+	pthread_mutex_lock(&e->lock);
+	e->stopped = true;
+	pthread_cond_broadcast(&e->come);
+	pthread_mutex_unlock(&e->lock);
+	pthread_join(e->thread, NULL);
+	if (e->server->shared && e->leads)
+		km_error_free(km_store_lease_end(e->server->store, "engine", e->holder));
+	pthread_cond_destroy(&e->come);
+	pthread_mutex_destroy(&e->lock);
+	free(e);
+}
