@@ -18,7 +18,9 @@
  * Errors: KM_ENV for the database, the disk and the network; KM_REFUSED with *why (which may be NULL) for what a caller
  * must expect.
  *
- * Cost: O(log n) in hosts, unless a function says otherwise.
+ * Cost: O(log n) in hosts, unless a function says otherwise; tests/bench/store.c measures it. With 100,000 hosts in
+ * SQLite a report takes 20 us of CPU, a last contact 6, a page of a list 0.1 to 5 ms, all hosts at a start 70 ms; the
+ * whole takes about 40 MB of memory. A commit costs an fsync.
  */
 #ifndef KMEND_STORE_H
 #define KMEND_STORE_H
@@ -70,8 +72,9 @@ KM_CHECKED km_error *km_store_check(km_store *store);
 /* Begins a transaction; blocks while another thread has one. Nests: an inner begin … rollback takes back what is
  * between, and only the outermost commit is durable. The same thread must end it. */
 KM_CHECKED km_error *km_store_begin(km_store *store);
-/* After an error nothing of it is stored. (PostgreSQL: if the connection broke during an outermost commit, it may be
- * stored nevertheless.) The transaction has ended in any case. */
+/* After an error nothing of it is stored, unless the error's sys is ECONNABORTED: the connection to PostgreSQL broke
+ * before the answer of an outermost commit, and to do it again could be to do it twice. The transaction has ended in
+ * any case. */
 KM_CHECKED km_error *km_store_commit(km_store *store);
 void km_store_rollback(km_store *store);
 /* Begin, work, commit; rollback if work fails. Work is called again (three times at most) when the database broke the

@@ -253,7 +253,7 @@ static km_error *postgres_run(struct db *db, const char *sql, const struct db_va
 		return err;
 	if (within && !strcmp(sql, "COMMIT")) {
 		/* To do it all once more could be to do it twice. */
-		err->sys = 0;
+		err->sys = ECONNABORTED;
 		return km_error_add(err, "the connection broke during a commit, which may have come through");
 	}
 	if (within)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Accounts and hosts, with both databases. */
+#include <pthread.h>
+
 #include "toy_store.h"
 
 static void test_open(void **state)
@@ -475,6 +477,59 @@ static void test_said(void **state)
 	assert_int_equal(heard.n, k);
 }
 
+/* ---- threads ----------------------------------------------------------------------------------------------------- */
+enum { WRITERS = 4, READERS = 8, TURNS = 100 };
+
+static km_error *three_records(km_store *store, void *ctx)
+{
+	const struct km_store_audit r = {.actor = "a", .action = "b", .object = "c", .detail = ctx};
+
+	for (int i = 0; i < 3; i++)
+		KM_TRY(km_store_audit(store, &r, NULL));
+	return NULL;
+}
+
+static void *writer(void *ctx)
+{
+	km_error *err = NULL;
+
+	for (int i = 0; i < TURNS / 10 && !err; i++)
+		err = km_store_transact(ctx, three_records, "x");
+	return err;
+}
+
+/* Never sees a part of a transaction. */
+static void *reader(void *ctx)
+{
+	char hash[KM_SHA256_HEX];
+	km_error *err = NULL;
+	int64_t seq = 0;
+
+	for (int i = 0; i < TURNS && !err; i++) {
+		err = km_store_audit_head(ctx, &seq, hash);
+		if (!err && seq % 3)
+			err = km_error_new(KM_BUG, "a transaction was seen in part");
+	}
+	return err;
+}
+
+static void test_threads(void **state)
+{
+	struct toy_store *t = *state;
+	pthread_t threads[WRITERS + READERS];
+	int64_t checked;
+	void *err;
+
+	for (size_t i = 0; i < KM_COUNT(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, i < WRITERS ? writer : reader, t->store), 0);
+	for (size_t i = 0; i < KM_COUNT(threads); i++) {
+		pthread_join(threads[i], &err);
+		check_ok(err);
+	}
+	check_ok(km_store_audit_verify(t->store, 1, NULL, &checked));
+	assert_int_equal(checked, WRITERS * TURNS / 10 * 3);
+}
+
 int main(void)
 {
 	static const struct toy_test tests[] = {
@@ -490,6 +545,7 @@ int main(void)
 		TOY_TEST(test_report),
 		TOY_TEST(test_history_is_bounded),
 		TOY_TEST(test_said),
+		TOY_TEST(test_threads),
 	};
 
 	return toy_store_tests("store", tests, KM_COUNT(tests));

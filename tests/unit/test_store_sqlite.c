@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is SQLite's alone: whose file it is, migrations, a full disk, threads; and that what an operation costs does not
+/* What is SQLite's alone: whose file it is, migrations, a full disk; and that what an operation costs does not
  * grow with the fleet. */
 #include <errno.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -207,63 +206,6 @@ static void test_full_disk(void **state)
 	umount(mount_point);
 }
 
-/* ---- threads ----------------------------------------------------------------------------------------------------- */
-enum { WRITERS = 4, READERS = 8, TURNS = 100 };
-
-static km_error *three_records(km_store *store, void *ctx)
-{
-	const struct km_store_audit r = {.actor = "a", .action = "b", .object = "c", .detail = ctx};
-
-	for (int i = 0; i < 3; i++)
-		KM_TRY(km_store_audit(store, &r, NULL));
-	return NULL;
-}
-
-static void *writer(void *ctx)
-{
-	km_error *err = NULL;
-
-	for (int i = 0; i < TURNS / 10 && !err; i++)
-		err = km_store_transact(ctx, three_records, "x");
-	return err;
-}
-
-/* Never sees a part of a transaction. */
-static void *reader(void *ctx)
-{
-	char hash[KM_SHA256_HEX];
-	km_error *err = NULL;
-	int64_t seq = 0;
-
-	for (int i = 0; i < TURNS && !err; i++) {
-		err = km_store_audit_head(ctx, &seq, hash);
-		if (!err && seq % 3)
-			err = km_error_new(KM_BUG, "a transaction was seen in part");
-	}
-	return err;
-}
-
-static void test_threads(void **state)
-{
-	KM_AUTOFREE char *where = path("threads.db");
-	pthread_t threads[WRITERS + READERS];
-	int64_t checked;
-	km_store *store;
-	void *err;
-
-	(void)state;
-	check_ok(km_store_open(where, &store));
-	for (size_t i = 0; i < KM_COUNT(threads); i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, i < WRITERS ? writer : reader, store), 0);
-	for (size_t i = 0; i < KM_COUNT(threads); i++) {
-		pthread_join(threads[i], &err);
-		check_ok(err);
-	}
-	check_ok(km_store_audit_verify(store, 1, NULL, &checked));
-	assert_int_equal(checked, WRITERS * TURNS / 10 * 3);
-	km_store_close(store);
-}
-
 /* ---- cost -------------------------------------------------------------------------------------------------------- */
 static unsigned long steps; /* of SQLite's virtual machine, by tens */
 
@@ -416,10 +358,9 @@ static void test_cost_is_flat(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whose_file),   cmocka_unit_test(test_commits_are_synced),
-		cmocka_unit_test(test_migrations),   cmocka_unit_test(test_threads),
-		cmocka_unit_test(test_file_limit),   cmocka_unit_test(test_full_disk),
-		cmocka_unit_test(test_cost_is_flat),
+		cmocka_unit_test(test_whose_file), cmocka_unit_test(test_commits_are_synced),
+		cmocka_unit_test(test_migrations), cmocka_unit_test(test_file_limit),
+		cmocka_unit_test(test_full_disk),  cmocka_unit_test(test_cost_is_flat),
 	};
 	int failed;
 
