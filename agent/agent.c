@@ -133,17 +133,20 @@ static int64_t clamp(int64_t seconds)
 
 static int64_t contact_at; /* seconds since boot of the next check-in */
 
-static bool health_is_due(void)
+static int64_t health_done = -1; /* the last moment that was served: one that does not go away is no reason to run for ever */
+
+/* Seconds since boot at which kmend-apply wants to take health; INT64_MAX: it does not. */
+static int64_t health_at(void)
 {
 	int64_t at = number("/run/kmend/agent.next");
 
-	return at >= 0 && at <= uptime();
+	return at < 0 || at == health_done ? INT64_MAX : at;
 }
 
 /* One timer for both events; suspended time counts. */
 static void set_timer(void)
 {
-	int64_t at = number("/run/kmend/agent.next"), when = at >= 0 && at < contact_at ? at : contact_at;
+	int64_t at = health_at(), when = at < contact_at ? at : contact_at;
 	struct itimerspec spec = {.it_value = {.tv_sec = when > uptime() ? when : uptime() + 1}};
 
 	timerfd_settime(timer, TFD_TIMER_ABSTIME, &spec, NULL);
@@ -192,10 +195,13 @@ static void round_of(bool contact)
 static void event(void)
 {
 	bool contact = uptime() >= contact_at;
+	int64_t health = health_at();
 
 	if (contact)
 		contact_at = uptime() + WITHOUT_WORD;
-	if (contact || health_is_due())
+	if (health <= uptime())
+		health_done = health;
+	if (contact || health == health_done)
 		round_of(contact);
 }
 

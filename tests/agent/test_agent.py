@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A host against a server, on a simulated kernel. TAP on stdout; words choose tests by name."""
+import fcntl
 import json
 import os
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -581,6 +584,88 @@ def test_bundle(w):
 
 
 test_bundle.releases = ("fix_one", "fix_two")
+
+
+# ---- the agent ----------------------------------------------------------------------------------------------------------------
+
+def until(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come in time"
+        time.sleep(0.05)
+
+
+def rss_kb(pid):
+    with open(f"/proc/{pid}/status") as f:
+        fields = dict(line.split(":", 1) for line in f)
+    return int(fields["VmRSS"].split()[0])
+
+
+def switches(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return sum(int(line.split()[1]) for line in f if "ctxt_switches" in line)
+
+
+def test_agent_service(w):
+    done(w.attach())
+    agent = subprocess.Popen([os.environ["KMEND_AGENT"]], env=w.host.env, stdin=subprocess.DEVNULL)
+    try:
+        time.sleep(3)  # what is due by this machine's clock is done
+        before, reports = switches(agent.pid), len(w.server.reports)
+        time.sleep(1.5)
+        same(switches(agent.pid), before, "wake-ups while nothing is due")
+        w.release("fix_two")
+        w.publisher.publish()
+        agent.send_signal(signal.SIGHUP)
+        until(lambda: w.host.enabled() == ["fix_one", "fix_two"])
+        until(lambda: len(w.server.reports) >= reports + 2)
+        if "sanitize" not in os.environ.get("KMEND_BUILD", ""):
+            assert rss_kb(agent.pid) <= 2048, f"{rss_kb(agent.pid)} KiB resident"
+        agent.send_signal(signal.SIGTERM)
+        same(agent.wait(20), 0)
+        w.host.reboot()
+        same(w.host.enabled(), ["fix_one", "fix_two"], "it has said goodbye")
+    finally:
+        agent.kill()
+        agent.wait()
+
+
+def test_agent_survives_its_programs(w):
+    done(w.attach())
+    reports = len(w.server.reports)
+    agent = subprocess.Popen([os.environ["KMEND_AGENT"]], env=dict(w.host.env, KMEND_KILL_AT="apply-taken"),
+                             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        time.sleep(0.3)
+        for n in range(1, 3):
+            agent.send_signal(signal.SIGHUP)
+            until(lambda: len(w.server.reports) >= reports + n)
+        same(len(w.server.reports), reports + 2, "nothing is run in a loop")
+        w.server.stop()
+        agent.send_signal(signal.SIGHUP)
+        time.sleep(1)
+        agent.send_signal(signal.SIGINT)
+        same(agent.wait(20), 0)
+        has(agent.stderr.read(), "kmend-apply: was killed")
+    finally:
+        agent.kill()
+        agent.wait()
+        agent.stderr.close()
+
+
+def test_agent_keeps_off_a_person(w):
+    """Who holds the lock does the work; the agent comes back later."""
+    done(w.attach())
+    reports = len(w.server.reports)
+    agent = subprocess.Popen([os.environ["KMEND_AGENT"]], env=w.host.env, stdin=subprocess.DEVNULL)
+    with open(w.host.path("run/kmend/agent.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        time.sleep(0.3)
+        agent.send_signal(signal.SIGHUP)
+        time.sleep(1)
+        same(len(w.server.reports), reports)
+    agent.send_signal(signal.SIGINT)
+    same(agent.wait(20), 0)
 
 
 def main():
