@@ -382,6 +382,8 @@ const char *km_trust_channel(const km_trust_client *client);
 /* A host's place in a release's waves, [0, KM_PERMYRIAD): fixed by both ids, equally spread, and so monotone: who is in
  * at 5 % is in at 10 %. */
 unsigned km_trust_cohort(const char *release_id, const char *host_id);
+/* Whether the wave lets the host, which has that cohort, in. */
+bool km_wave_admits(const struct km_wave *wave, const struct km_trust_host *host, unsigned cohort);
 /* Whether an entry of a rollout lets that host go on now, halts aside. */
 bool km_rollout_admits(const struct km_rollout_entry *entry, const struct km_trust_host *host, int64_t now);
 

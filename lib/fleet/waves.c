@@ -97,15 +97,10 @@ km_error *km_plan_waves(const char *text, struct km_plan *plan)
 
 size_t km_plan_wave(const struct km_plan *plan, const struct km_trust_host *host)
 {
+	unsigned cohort = km_trust_cohort(plan->release, host->id);
 	size_t wave = 0;
 
-	while (wave + 1 < plan->n_waves) {
-		struct km_rollout_entry entry = {.waves = &plan->waves[wave], .n_waves = 1};
-
-		memcpy(entry.id, plan->release, sizeof(entry.id));
-		if (km_rollout_admits(&entry, host, INT64_MAX))
-			break;
+	while (wave + 1 < plan->n_waves && !km_wave_admits(&plan->waves[wave], host, cohort))
 		wave++;
-	}
 	return wave;
 }

@@ -166,7 +166,7 @@ static bool has_tag(const struct km_trust_host *host, const char *tag)
 	return false;
 }
 
-static bool in_wave(const struct km_wave *wave, const struct km_trust_host *host, unsigned cohort)
+bool km_wave_admits(const struct km_wave *wave, const struct km_trust_host *host, unsigned cohort)
 {
 	bool tagged = !wave->n_tags;
 
@@ -184,7 +184,7 @@ bool km_rollout_admits(const struct km_rollout_entry *entry, const struct km_tru
 	if (entry->all)
 		return true;
 	for (size_t i = 0; i < entry->n_waves; i++)
-		if (in_wave(&entry->waves[i], host, cohort))
+		if (km_wave_admits(&entry->waves[i], host, cohort))
 			return true;
 	return false;
 }
