@@ -20,13 +20,16 @@ json_t *admin_next(size_t n, size_t limit, int64_t last)
 	return n == limit ? json_integer(last) : json_null();
 }
 
-static json_t *host_json(const struct km_store_host *h)
+static json_t *host_json(struct call *call, const struct km_store_host *h)
 {
+	struct table_host now; /* its last contact may be on the way to the store */
+	int64_t seen = table_find_id(call->server->table, h->id, &now) && now.seen > h->seen ? now.seen : h->seen;
+
 	return json_pack("{s:I, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "n", (json_int_t)h->n, "id", h->id,
 			 "token", h->token, "channel", h->channel, "tags", admin_tags_json(h->tags), "arch", h->arch, "kernel",
 			 h->kernel, "build_id", h->build_id, "boot", h->boot, "agent", h->agent, "state",
 			 km_standing_name(h->standing), "root", (json_int_t)h->root, "timestamp", (json_int_t)h->timestamp,
-			 "attached", (json_int_t)h->attached, "seen", (json_int_t)h->seen);
+			 "attached", (json_int_t)h->attached, "seen", (json_int_t)seen);
 }
 
 /* ---- lists ---- */
@@ -74,7 +77,7 @@ static km_error *hosts(struct call *call)
 	KM_TRY(km_store_hosts(call->server->store, &filter, call_arena(call), &list, &n));
 	array = json_array();
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(array, host_json(&list[i]));
+		json_array_append_new(array, host_json(call, &list[i]));
 	return call_json(call, 200,
 			 json_pack("{s:o, s:o}", "hosts", array, "next", admin_next(n, filter.limit, n ? list[n - 1].n : 0)));
 }
@@ -117,7 +120,7 @@ static km_error *host(struct call *call)
 		return call_store(call, err, why, "host");
 	KM_TRY(km_store_host_patches(store, h.n, call_arena(call), &patches, &n_patches));
 	KM_TRY(km_store_host_history(store, h.n, call_arena(call), &history, &n_history));
-	o = host_json(&h);
+	o = host_json(call, &h);
 	json_object_set_new(o, "patches", patches_json(patches, n_patches));
 	json_object_set_new(o, "history", patches_json(history, n_history));
 	return call_json(call, 200, o);

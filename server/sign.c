@@ -168,7 +168,10 @@ static km_error *collect(struct signing *s, const struct km_index *index, struct
 	do {
 		KM_TRY(km_store_rollouts(s->call->server->store, s->channel, false, before, PAGE, call_arena(s->call), &rollouts, &n));
 		for (size_t i = 0; i < n; i++) {
-			if (listed(index, rollouts[i].release) && !have_entry(e, rollouts[i].release))
+			/* Who has a release must take it back even after the index has dropped it. */
+			bool counts = rollouts[i].at.state == KM_ROLLOUT_TAKEN_BACK || listed(index, rollouts[i].release);
+
+			if (counts && !have_entry(e, rollouts[i].release))
 				KM_TRY(add_entry(e, &rollouts[i]));
 			before = rollouts[i].id;
 		}

@@ -180,7 +180,10 @@ GROUPS = [
     ]),
     ("sanitize", "the same under ASan and UBSan", [
         lambda: meson_build("build-asan", *SANITIZE),
-        lambda: run_meson("build-asan", *suites("unit", "cli", "fuzz")),
+        lambda: run_meson("build-asan", *suites("unit", "cli", "server", "fuzz")),
+    ]),
+    ("server", "kmend-server on this machine, with hosts that only talk", [
+        lambda: run_meson("build", *suites("server")),
     ]),
     ("fuzz", "a while of each fuzzer", [
         lambda: run_tap(["env", "SEED=1", "tests/fuzz/run.sh", os.environ.get("FUZZ_SECONDS", "30")]),

@@ -1,0 +1,314 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Rollouts that go on and halt by themselves; a server that stops, dies, ages, and has a twin."""
+import glob
+import shutil
+import subprocess
+import tempfile
+import threading
+
+from fleet import *
+
+SETTLE = 2  # seconds, instead of fifteen minutes
+
+
+def entry(f, release, channel="stable"):
+    return next((e for e in f.rollout_document(channel)["releases"] if e["id"] == release), None)
+
+
+def state(f, ident):
+    return f.ask("GET", f"/v1/admin/rollouts/{ident}").json
+
+
+def test_waves(f):
+    release = f.publish("waves")
+    tap.equal(entry(f, release), None, "a staged release waits")
+    hosts = [f.host(f.token(tags=["canary"]), "canary")] + [f.host(f.token(), f"host {i}") for i in range(6)]
+    for host in hosts:
+        host.checkin()
+    started = f.start_rollout(release, ["canary", "50%", "100%"], settle=SETTLE)
+    tap.equal(started.status, 201, "a rollout is started")
+    ident = started.json["id"]
+    tap.equal((started.json["state"], started.json["by"], started.json["counts"]["members"]), ("running", "admin:first", 1), "its first wave")
+    tap.equal([w["tags"] for w in entry(f, release)["waves"]], [["canary"]], "the signed document lets the canary in")
+    tap.equal(f.start_rollout(release).code, "rollout-exists", "another one of the same release")
+    hosts[0].says(release, age=SETTLE)
+    tap.ok(until(lambda: state(f, ident)["wave"] == 1), "the second wave comes when the first has settled")
+    tap.equal(len(entry(f, release)["waves"]), 2, "and is signed")
+    for host in hosts:
+        host.says(release, age=SETTLE)
+    tap.ok(until(lambda: state(f, ident)["state"] == "done", 15), "every wave settles: done", state(f, ident))
+    tap.ok("waves" not in entry(f, release), "every host is let in")
+    counts = state(f, ident)["counts"]
+    tap.equal((counts["members"], counts["settled"]), (7, 7), "its counts")
+    tap.equal([c["closed"] for c in f.ask("GET", "/v1/admin/cves").json["cves"] if c["release"] == release], [7], "the CVE is closed on all")
+    tap.equal([r["detail"] for r in f.audit("rollout.wave") if r["object"] == str(ident)], ["wave 2", "wave 3"], "the audit log has each wave")
+    return hosts
+
+
+def test_halts(f, hosts):
+    release = f.publish("crasher")
+    ident = f.start_rollout(release, ["50%", "100%"], settle=3600).json["id"]
+    begin = time.monotonic()
+    hosts[1].says(release, health="crashed", detail="went down")
+    crashed = [h for h in hosts if state(f, ident)["counts"]["crashed"] or not h.says(release, health="crashed")]
+    took = until(lambda: "halt" in (entry(f, release) or {}), 5)
+    tap.ok(took is not None and time.monotonic() - begin < 4, "a crash halts, signed", took, crashed)
+    tap.ok(state(f, ident)["reason"].startswith("crashed: "), "the reason is kept", state(f, ident)["reason"])
+    tap.equal(state(f, ident)["state"], "halted", "it stays so")
+    for host in hosts:
+        host.says(release, health="crashed")
+    answer = f.ask("POST", f"/v1/admin/rollouts/{ident}/resume", {"reason": "a broken disk"})
+    tap.equal((answer.status, answer.json["state"]), (200, "running"), "a person lets it go on")
+    time.sleep(1.5)
+    tap.equal(state(f, ident)["state"], "running", "what had happened is forgiven")
+    tap.ok("halt" not in entry(f, release), "hosts may go on")
+    tap.equal(f.ask("POST", f"/v1/admin/rollouts/{ident}/resume", {"reason": "again"}).code, "rollout-state", "one that runs")
+    answer = f.ask("POST", f"/v1/admin/rollouts/{ident}/rollback", {"reason": "take it back"})
+    tap.equal(answer.json["state"], "taken-back", "rollback")
+    tap.equal((entry(f, release)["halt"], entry(f, release)["rollback"]), ("take it back", True), "it is signed")
+    f.extend("stable", {"id": release, "staged": True, "withdrawn": "it crashes hosts"})
+    tap.equal(f.start_rollout(release).code, "not-listed", "a release that was withdrawn")
+    failing = f.publish("failing")
+    ident = f.start_rollout(failing, ["100%"], settle=3600).json["id"]
+    hosts[2].says(failing, state="failed", health="")
+    tap.ok(until(lambda: state(f, ident)["state"] == "halted", 4), "failures halt")
+    tap.ok(state(f, ident)["reason"].startswith("failed: 1 host of 1"), "with their figures", state(f, ident)["reason"])
+
+
+def test_channel_halt(f, host):
+    before = body_of(host.get("/v1/channels/stable/timestamp").body)
+    answer = f.ask("POST", "/v1/admin/channels/stable/halt", {"reason": "power cut"})
+    tap.equal((answer.status, answer.json["halt"]), (200, "power cut"), "a channel is halted")
+    tap.equal(f.rollout_document()["halt"], "power cut", "signed")
+    after = body_of(host.get("/v1/channels/stable/timestamp").body)
+    tap.ok(after["version"] > before["version"] and after["rollout"]["version"] == answer.json["rollout"], "and named by a new timestamp")
+    f.ask("POST", "/v1/admin/channels/stable/resume", {"reason": "power is back"})
+    tap.ok("halt" not in f.rollout_document(), "and goes on")
+    tap.equal(f.ask("POST", "/v1/admin/channels/none/halt", {"reason": "x"}).status, 404, "a channel that nobody has")
+
+
+def test_restart(f, host):
+    pages = ("channels", "tokens", "rollouts", "releases", "hosts", "admins")
+    host.checkin()
+    before = {p: f.ask("GET", "/v1/admin/" + p).json for p in pages}
+    tap.equal(f.server.stop(), 0, "it stops")
+    f.server.start()
+    tap.equal({p: f.ask("GET", "/v1/admin/" + p).json for p in pages}, before, "after a restart all is as it was")
+    tap.equal(host.checkin().status, 200, "hosts are known")
+
+
+def test_ages(work):
+    """Timestamps and rollouts are signed anew by themselves; a key that is lacking is told."""
+    with tempfile.TemporaryDirectory(dir=work) as d:
+        f = Fleet(d, options=["--lifetimes", "timestamp=60,rollout=60"])
+        row = f.ask("GET", "/v1/admin/channels").json["channels"][0]
+        f.server.stop()
+        # A server that was down: its documents are half over when it comes again.
+        time.sleep(1)
+        f.server.options = ["--lifetimes", "timestamp=60,rollout=60"]
+        f.server.start()
+        again = f.ask("GET", "/v1/admin/channels").json["channels"][0]
+        tap.equal((again["timestamp"], again["rollout"]), (row["timestamp"], row["rollout"]), "documents that are young stay")
+        tap.ok(until(lambda: f.ask("GET", "/v1/admin/channels").json["channels"][0]["timestamp"] > row["timestamp"], 25),
+               "a timestamp is renewed when a quarter of its time is over")
+        (f.server.data / "keys/timestamp-1.key").unlink()
+        tap.ok("there is no timestamp key of the newest root: documents will expire" in f.server.ask("GET", "/v1/health").json["problems"],
+               "a key that is lacking is told")
+        answer = f.ask("POST", "/v1/admin/channels/stable/halt", {"reason": "x"})
+        tap.equal((answer.status, answer.code), (409, "no-key"), "what cannot be signed is refused")
+        tap.equal(f.ask("GET", "/v1/admin/channels").json["channels"][0]["halt"], None, "and not half done")
+        f.server.stop()
+
+
+def load(f, hosts, stop, acknowledged):
+    """Changes what hosts say, and notes what was acknowledged."""
+    number = 0
+    while not stop.is_set():
+        for host in hosts:
+            number += 1
+            try:
+                if host.checkin(agent=f"n{number}").status == 200:
+                    acknowledged[host.id] = number
+            except OSError:
+                return
+
+
+def test_kill(f, hosts, rounds=8):
+    lost = []
+    for i in range(rounds):
+        stop, acknowledged = threading.Event(), {}
+        workers = [threading.Thread(target=load, args=(f, hosts[j::3], stop, acknowledged)) for j in range(3)]
+        for w in workers:
+            w.start()
+        time.sleep(0.2 + 0.07 * i)
+        f.server.stop(signal.SIGKILL)
+        stop.set()
+        for w in workers:
+            w.join()
+        f.server.start()
+        for ident, number in acknowledged.items():
+            stored = f.ask("GET", "/v1/admin/hosts/" + ident).json["agent"]
+            # A later report may be stored though its answer was lost.
+            if int(stored[1:]) < number:
+                lost.append((i, ident, number, stored))
+    tap.equal(lost, [], f"{rounds} times killed under load: nothing that was acknowledged is lost")
+
+
+def test_stop_under_load(f, hosts):
+    stop, acknowledged = threading.Event(), {}
+    worker = threading.Thread(target=load, args=(f, hosts, stop, acknowledged))
+    worker.start()
+    time.sleep(0.3)
+    tap.equal(f.server.stop(), 0, "SIGTERM under load ends it well")
+    stop.set()
+    worker.join()
+    f.server.start()
+    tap.ok(acknowledged and all(int(f.ask("GET", "/v1/admin/hosts/" + i).json["agent"][1:]) >= n for i, n in acknowledged.items()),
+           "all that was answered is stored")
+
+
+def test_tls(work):
+    with tempfile.TemporaryDirectory(dir=work) as d:
+        cert, key = Path(d) / "cert.pem", Path(d) / "key.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj",
+                        "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert], check=True,
+                       stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        server = Server(os.environ["KMEND_SERVER"], Path(d) / "data", ["--tls-cert", cert, "--tls-key", key], tls=cert)
+        admin = server.init()
+        server.start()
+        tap.equal(server.ask("GET", "/v1/admin/status", admin).status, 200, "HTTPS")
+        tap.ok(b"HTTP/1.1 200" not in raw(server, b"GET /v1/health HTTP/1.1\r\nHost: x\r\n\r\n", 3), "no plain HTTP there")
+        tap.equal(server.stop(), 0, "it stops")
+
+
+def test_start(work):
+    """Settings that are wrong are told before anything starts."""
+    program = os.environ["KMEND_SERVER"]
+
+    def run(*words):
+        done = subprocess.run([program, *map(str, words)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    with tempfile.TemporaryDirectory(dir=work) as d:
+        for words, text in ((["--listn", "x"], "did you mean 'listen'?"), (["--threads", "-1"], "no number from 0 to 256"),
+                            (["--interval", "0"], "between 1 and 86400"), (["--tls-cert", "x"], "tls-key is lacking"),
+                            (["--database", "mysql://x"], "no postgres:// URL"), (["--payload-base", "https://x"], "ends with '/'"),
+                            (["--lifetimes", "timestamp=90d"], "between 60 and"), (["--data", d + "/none"], "kmend-server init"),
+                            (["--data", d], "there is no state"), (["--trusted-proxy", "a,,b"], "empty word"),
+                            (["--config", d + "/none"], "No such file"), (["admin"], "admin create"), (["sing"], "there is no 'sing'"),
+                            (["admin", "create", "--role", "king", "--name", "x"], "viewer, operator or releaser")):
+            status, said = run(*words)
+            tap.ok(status == 1 and text in said, "refused: " + " ".join(words)[:50].replace(d, "DIR"), status, said)
+        conf = Path(d) / "conf"
+        for line, text in (("listen", "conf:2: this is no KEY = VALUE"), ("queue = many", "conf:2: 'many'"), ("nope = 1", "conf:2: there is no"),
+                           ("threads = 1\nthreads = 2", "conf:3: 'threads' is set for the second time")):
+            conf.write_text("# a comment\n" + line + "\n")
+            status, said = run("--config", conf, "--check")
+            tap.ok(status == 1 and text in said, "a file with " + line.split("\n", maxsplit=1)[0], said)
+        conf.write_text(f"data = {d}/data\ninterval = 10m\nverbose = yes\n")
+        tap.equal(run("--config", conf, "--check"), (0, "the settings are good\n"), "--check")
+        status, said = run("init", "--config", conf)
+        tap.ok(status == 0 and said.startswith("kma_"), "init")
+        tap.equal(run("init", "--config", conf)[0], 2, "init again")
+        tap.equal(oct((Path(d) / "data/keys").stat().st_mode)[-3:], "700", "keys are the server's alone")
+        status, said = run("admin", "create", "--role", "viewer", "--name", "grafana", "--data", d + "/data")
+        tap.ok(status == 0 and said.startswith("kma_"), "admin create")
+        server = Server(program, Path(d) / "data").start()
+        tap.equal(server.ask("GET", "/v1/admin/admins", said.split("\n", maxsplit=1)[0]).json["admins"][1]["name"], "grafana", "it is good")
+        status, said = run("--data", d + "/data", "--listen", "127.0.0.1:0")
+        tap.ok(status == 1 and "another kmend-server runs" in said, "a second server on one directory", said)
+        server.stop()
+
+
+# ---- two servers on one PostgreSQL ----
+
+def postgres(work):
+    """A PostgreSQL of this test's own: its URL and what ends it; or None where there is none."""
+    found = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
+    if not found:
+        return None
+    directory = tempfile.mkdtemp(prefix="kmend-pg-", dir="/tmp")
+    shutil.chown(directory, "postgres" if os.geteuid() == 0 else None)
+    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+
+    def run(*words):
+        subprocess.run([*as_user, *words], check=True, cwd="/tmp", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL, timeout=120)
+
+    run(found[-1] + "/initdb", "-D", directory + "/db", "-A", "trust", "-U", "kmend", "--no-sync")
+    run(found[-1] + "/pg_ctl", "-D", directory + "/db", "-w", "-l", directory + "/log", "-o",
+        f"-c listen_addresses='' -c unix_socket_directories={directory}", "start")
+
+    def end():
+        run(found[-1] + "/pg_ctl", "-D", directory + "/db", "-m", "immediate", "-w", "stop")
+        shutil.rmtree(directory, ignore_errors=True)
+
+    os.chmod(directory, 0o755)
+    return f"postgres://kmend@/postgres?host={directory}", end
+
+
+def test_two_servers(work):
+    db = postgres(work)
+    if not db:
+        print("ok - two servers on one PostgreSQL # SKIP there is no PostgreSQL", flush=True)
+        return
+    url, end = db
+    try:
+        with tempfile.TemporaryDirectory(dir=work) as d:
+            two_servers(d, url)
+    finally:
+        end()
+
+
+def two_servers(d, url):
+    f = Fleet(d, database=url)
+    other = Server(f.server.program, Path(d) / "other", f.server.options)
+    (other.data / "keys").mkdir(parents=True)
+    (other.data / "blobs").symlink_to(f.server.data / "blobs")
+    f.keys(other.data)
+    other.start()
+    host = f.host(f.token(), "between")
+    host.server = other
+    tap.ok(until(lambda: host.checkin().status == 200), "a host of one server is known to the other")
+    release = f.publish("shared")
+    tap.equal(host.get("/v1/payloads/" + sha256(b"shared")).status, 200, "and gets what was sent to the first")
+    leads = [s.ask("GET", "/v1/admin/status", f.admin).json["engine"] for s in (f.server, other)]
+    tap.equal(sorted(leads), [False, True], "one of them runs the rollouts")
+    ident = f.start_rollout(release, ["100%"], settle=3600).json["id"]
+    begin = time.monotonic()
+    host.says(release, health="oopsed")
+    tap.ok(until(lambda: state(f, ident)["state"] == "halted", 5), "a crash that the other one hears halts", time.monotonic() - begin)
+    f.server.stop(signal.SIGKILL)
+    tap.equal(host.checkin().status, 200, "one is killed: hosts of the other are served")
+    f.server = other
+    tap.ok(until(lambda: other.ask("GET", "/v1/admin/status", f.admin).json["engine"], 20), "which takes the rollouts over")
+    tap.equal(f.ask("POST", f"/v1/admin/rollouts/{ident}/resume", {"reason": "look"}).json["state"], "running", "a person resumes")
+    host.says(release, state="failed", health="")
+    tap.ok(until(lambda: state(f, ident)["state"] == "halted", 5), "and it halts by itself again")
+    tap.equal(other.stop(), 0, "it stops")
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="kmend-server-") as work:
+        f = Fleet(Path(work) / "one", options=["--rate-host", "0", "--rate-token", "0"])
+        try:
+            hosts = test_waves(f)
+            test_halts(f, hosts)
+            test_channel_halt(f, hosts[0])
+            test_restart(f, hosts[0])
+            test_kill(f, hosts)
+            test_stop_under_load(f, hosts)
+            tap.equal(f.server.stop(), 0, "it stops")
+            test_start(work)
+            test_tls(work)
+            test_ages(work)
+            test_two_servers(work)
+        finally:
+            f.server.stop()
+    tap.equal(broken_answers[:5], [], "every answer is as openapi.json says")
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()
