@@ -25,7 +25,8 @@ typedef struct km_http_client km_http_client;
  * and is neither "." nor "..". Anything else is 400 "bad-path" before a handler sees it.
  *
  * In order: begin() when the headers are there; add() for each piece of the body, if the route streams; handle() when all of it is there. An
- * answer from one of the first two ends it: the rest of the body is not taken. All get the ctx of the server's options.
+ * answer from one of the first two ends it: nobody is given the rest of the body, which is read as far as the client needs it to see the
+ * answer. All get the ctx of the server's options.
  */
 struct km_http_route {
 	const char *method;  /* "GET", … */

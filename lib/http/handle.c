@@ -171,7 +171,8 @@ static enum MHD_Result piece(km_http_request *request, const char *bytes, size_t
 		request->drained += size;
 	request->in += size;
 	km_http_peer_hurry(request->peer, request->began, request->in);
-	return request->drained > KM_HTTP_DRAIN + size ? MHD_NO : MHD_YES;
+	/* A length that was told and let in is bounded, and who sends so much is owed an answer. */
+	return request->length < 0 && request->drained > KM_HTTP_DRAIN + size ? MHD_NO : MHD_YES;
 }
 
 static enum MHD_Result finish(km_http_request *request)
