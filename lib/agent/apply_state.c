@@ -125,6 +125,22 @@ static km_error *settle_journal(struct apply *a)
 	return km_journal_write(a->root, &a->journal);
 }
 
+/* A boot or a bundle does not ask the server, and is no reason to forget when it was heard of. */
+static int64_t last_contact(const struct apply *a)
+{
+	KM_CLEANUP(km_source_closep) km_source *spool = NULL;
+	struct km_policy policy = {0};
+	km_error *err = km_source_spool(a->root, &spool);
+	int64_t contact;
+
+	if (!err)
+		km_policy_read(spool, &policy);
+	km_error_free(err);
+	contact = policy.contact;
+	km_policy_free(&policy);
+	return contact;
+}
+
 static km_error *open_all(struct apply *a)
 {
 	KM_TRY(km_identity_read(a->root, &a->identity));
@@ -134,6 +150,7 @@ static km_error *open_all(struct apply *a)
 	KM_TRY(km_agent_trust(a->root, &a->client));
 	KM_TRY(km_host_open(a->root, a->spec->door, &a->host));
 	km_policy_read(a->spec->source, &a->policy);
+	a->policy.contact = last_contact(a);
 	KM_TRY(km_held_list_read(a->root, NULL, a->client, &a->held));
 	KM_TRY(km_host_list(a->host, &a->applied));
 	return settle_journal(a);

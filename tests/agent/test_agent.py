@@ -317,6 +317,13 @@ def test_goodbye_comes_back(w):
     same(w.host.enabled(), ["fix_one"])
 
 
+def test_a_boot_forgets_no_contact(w):
+    done(w.attach())
+    contact = w.host.fleet()["contact"]
+    w.host.reboot(goodbye=True)
+    same(w.host.fleet()["contact"], contact)
+
+
 def test_goodbye_that_was_none(w):
     done(w.attach())
     w.host.apply("goodbye")
