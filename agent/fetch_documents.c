@@ -3,7 +3,23 @@
  * Signed documents into the spool, in their order. Each is looked at by a copy of the host's trust, so that nothing is asked for
  * that could not be taken; kmend-apply does it again, and its word counts.
  */
+#include <unistd.h>
+
 #include "fetch.h"
+
+enum { PATIENCE = 10, TRIES = 30 };
+
+/* A server that only wants a moment between two requests gets it; a longer pause is for the next check-in. */
+static km_error *send_patiently(struct fetch *f, const struct km_http_call *call, struct km_http_reply *ret)
+{
+	for (unsigned i = 0;; i++) {
+		KM_TRY(km_http_send(f->http, call, ret));
+		if (ret->status != 429 || ret->retry_after > PATIENCE || i == TRIES)
+			return NULL;
+		sleep(ret->retry_after > 0 ? (unsigned)ret->retry_after : 1);
+		km_http_reply_free(ret);
+	}
+}
 
 /* Into the spool under its name. KM_NOTHING: the server has none. */
 static km_error *get(struct fetch *f, enum km_doc doc, const char *id, const char *path, struct km_http_reply *ret)
@@ -12,7 +28,7 @@ static km_error *get(struct fetch *f, enum km_doc doc, const char *id, const cha
 	char name[KM_SOURCE_NAME];
 	km_error *err;
 
-	KM_TRY(km_http_send(f->http, &call, ret));
+	KM_TRY(send_patiently(f, &call, ret));
 	err = ret->status == 404 ? km_error_new(KM_NOTHING, "the server has no %s", path) : km_http_reply_check(ret);
 	if (!err) {
 		km_source_name(doc, id, name);

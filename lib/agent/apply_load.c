@@ -9,25 +9,31 @@
 #include "apply.h"
 #include "internal.h"
 
-/* The bytes that the release names, from held or from what was brought; KM_NOTHING: they are not here yet. */
-static km_error *payload_bytes(struct apply *a, const struct km_payload *payload, uint8_t **ret, bool *held)
+/* From what is held. The disk may have changed it: then it is gone, and fetched again. */
+static bool held_bytes(struct apply *a, const struct km_payload *payload, uint8_t **ret)
 {
 	KM_AUTOFREE char *path = km_held_payload_path(a->root, payload->sha256);
+	km_error *err;
+
+	if (!km_held_has_payload(a->root, payload))
+		return false;
+	err = km_payload_read(path, payload, ret, NULL);
+	if (!err)
+		return true;
+	unlink(path);
+	apply_trouble(a, km_error_add(err, "%s", path));
+	return false;
+}
+
+/* From what was brought; KM_NOTHING: it is not here yet. */
+static km_error *brought_bytes(struct apply *a, const struct km_payload *payload, uint8_t **ret)
+{
 	KM_AUTOFREE uint8_t *bytes = NULL;
 	char name[KM_SOURCE_NAME];
 	km_payload_sum *sum;
 	size_t size;
 	km_error *err;
 
-	*held = km_held_has_payload(a->root, payload);
-	if (*held && !(err = km_payload_read(path, payload, ret, NULL)))
-		return NULL;
-	if (*held) {
-		/* The disk has changed it: it is fetched again. */
-		unlink(path);
-		*held = false;
-		apply_trouble(a, km_error_add(err, "%s", path));
-	}
 	if (!a->spec->source)
 		return km_error_new(KM_NOTHING, "the payload is not here");
 	km_source_payload_name(payload->sha256, name);
@@ -61,9 +67,10 @@ static km_error *check_module(const struct km_release *release, const uint8_t *b
 static km_error *keep_payload(struct apply *a, const struct km_choice *c)
 {
 	KM_AUTOFREE uint8_t *bytes = NULL;
-	bool held;
+	bool held = held_bytes(a, &c->payload, &bytes);
 
-	KM_TRY(payload_bytes(a, &c->payload, &bytes, &held));
+	if (!held)
+		KM_TRY(brought_bytes(a, &c->payload, &bytes));
 	KM_TRY(check_module(&c->release->release, bytes, c->payload.size));
 	if (!held)
 		KM_TRY(km_held_put_payload(a->root, &c->payload, bytes));

@@ -6,6 +6,8 @@ import os
 import subprocess
 import time
 
+SOURCE = b"--- a/kernel/thing.c\n+++ b/kernel/thing.c\n"
+
 
 class Publisher:
     def __init__(self, kmend, directory, channel="stable"):
@@ -14,7 +16,7 @@ class Publisher:
         self.public = os.path.join(directory, "public")
         self.root = os.path.join(self.public, "1.root")
         self.fingerprint = self.sha(self.root)
-        self.entries, self.rules, self.releases, self.payloads = [], [], {}, {}
+        self.entries, self.rules, self.releases, self.payloads, self.sources = [], [], {}, {}, {}
         self.halt = None
         self.version = 1
 
@@ -40,10 +42,12 @@ class Publisher:
         with open(payload, "rb") as f:
             data = f.read()
         digest = hashlib.sha256(data).hexdigest()
+        source = hashlib.sha256(SOURCE).hexdigest()
+        self.sources[source] = SOURCE
         arch, release, build_id = kernel
         path, ident = self.document("release", {
             "name": name, "version": version, "issued": int(time.time()), "summary": "a fix", "severity": severity,
-            "replace": replace, "cves": list(cves), "source": {"sha256": "0" * 64, "size": 1},
+            "replace": replace, "cves": list(cves), "source": {"sha256": source, "size": len(SOURCE)},
             "kernels": [{"arch": arch, "release": release, "build_id": build_id,
                          "payloads": [{"flavour": "klp", "sha256": digest, "size": len(data)}]}],
         }, ["builder", "reviewer"], name=f"{name}-{version}.release")

@@ -19,7 +19,10 @@ class Server:
         self.thread.start()
 
     def stop(self):
+        if not self.thread.is_alive():
+            return
         self.http.shutdown()
+        self.thread.join()
         self.http.server_close()
 
     def answer(self, path):

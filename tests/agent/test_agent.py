@@ -6,14 +6,13 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
-import traceback
 
 from host import KERNEL, Host
 from publisher import Publisher
 from server import Server
+from tap import done, has, same, tap, until
 
 work = tempfile.mkdtemp(prefix="kmend-agent-test.")
 
@@ -46,21 +45,6 @@ class World:
 
     def end(self):
         self.server.stop()
-
-
-def same(got, want, what=""):
-    assert got == want, f"{what}: got {got!r}, want {want!r}"
-
-
-def has(text, part):
-    assert part in text, f"{part!r} is not in {text!r}"
-
-
-def done(result, status=0, err=None):
-    assert result.returncode == status, f"status {result.returncode}, want {status}: {result.stdout}{result.stderr}"
-    if err:
-        has(result.stderr, err)
-    return result
 
 
 # ---- the way of a patch ------------------------------------------------------------------------------------------------
@@ -595,13 +579,6 @@ test_bundle.releases = ("fix_one", "fix_two")
 
 # ---- the agent ----------------------------------------------------------------------------------------------------------------
 
-def until(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come in time"
-        time.sleep(0.05)
-
-
 def rss_kb(pid):
     with open(f"/proc/{pid}/status") as f:
         fields = dict(line.split(":", 1) for line in f)
@@ -675,24 +652,4 @@ def test_agent_keeps_off_a_person(w):
     same(agent.wait(20), 0)
 
 
-def main():
-    words = sys.argv[1:]
-    tests = [(n, f) for n, f in globals().items() if n.startswith("test_") and (not words or any(x in n for x in words))]
-    failed = 0
-    print(f"1..{len(tests)}")
-    for i, (name, test) in enumerate(tests, 1):
-        begin = time.monotonic()
-        try:
-            w = World(getattr(test, "releases", ("fix_one",)))
-            test(w)
-            w.end()
-            print(f"ok {i} - {name[5:]} # {time.monotonic() - begin:.1f} s", flush=True)
-        except Exception:  # a test that breaks is one that fails
-            failed += 1
-            print(f"not ok {i} - {name[5:]}")
-            print("".join(f"# {line}\n" for line in traceback.format_exc().splitlines()), end="", flush=True)
-    shutil.rmtree(work, ignore_errors=True)
-    return 1 if failed else 0
-
-
-sys.exit(main())
+tap(globals(), lambda test: World(getattr(test, "releases", ("fix_one",))), work)
