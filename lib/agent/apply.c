@@ -237,7 +237,8 @@ static km_error *write_down(struct apply *a, enum km_standing *standing)
 	view = apply_view(a);
 	*standing = km_stand(&view, &a->choices);
 	apply_trouble(a, prune(a));
-	KM_TRY(write_report(a, *standing));
+	/* Whatever disk is full: how the host stands is told where it can be. */
+	apply_trouble(a, write_report(a, *standing));
 	return write_fleet(a, *standing);
 }
 

@@ -2,7 +2,9 @@
 """A host in a directory: its files, and the simulated kernel of tests/sim."""
 import json
 import os
+import resource
 import shutil
+import signal
 import subprocess
 import uuid
 
@@ -40,9 +42,16 @@ class Host:
     def up(self, seconds):
         self.put("proc/uptime", f"{seconds}.00 1.00\n")
 
+    disk = None  # bytes that a file may have: what a full disk does to whoever writes
+
+    def full(self):
+        if self.disk is not None:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (self.disk, self.disk))
+
     def run(self, *argv, **env):
         return subprocess.run(argv, env=dict(self.env, **env), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=120, check=False)
+                              timeout=120, check=False, preexec_fn=self.full, restore_signals=False)
 
     def kmend(self, *words, **env):
         return self.run(os.environ["KMEND_SIM"], *words, **env)

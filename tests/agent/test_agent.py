@@ -461,14 +461,28 @@ def test_hostile_spool(w):
     has(done(w.host.apply("cycle")).stderr, "is older than")
 
 
-def test_disk_full(w):
-    """A directory in the way of the file has what a full disk has: the write fails."""
+def test_no_journal_no_load(w):
     os.makedirs(w.host.path("var/lib/kmend/agent/journal/x"))
     w.attach()
-    same(w.host.enabled(), [], "nothing is loaded without a journal")
+    same(w.host.enabled(), [])
     shutil.rmtree(w.host.path("var/lib/kmend/agent/journal"))
     done(w.refresh())
     same(w.host.enabled(), ["fix_one"])
+
+
+def test_disk_full_at_any_byte(w):
+    for disk in (0, 100, 200, 400, 600, 900, 1500, 2500, 3500, 5000):
+        v = World()
+        v.host.disk = disk
+        result = v.attach()
+        # An attach that cannot keep anything says so; one that can goes on later.
+        assert result.returncode == 0 or "cannot" in result.stderr, result.stderr
+        v.refresh()
+        same([n for _, _, names in os.walk(v.host.path("var")) for n in names if n.endswith(".tmp")], [], f"left at {disk}")
+        v.host.disk = None
+        done(v.refresh() if v.host.get("var/lib/kmend/agent/identity") else v.attach())
+        same((v.host.enabled(), v.host.status()["standing"]), (["fix_one"], "protected"), f"{disk} bytes")
+        v.end()
 
 
 # ---- modes, policy, words ------------------------------------------------------------------------------------------------------
