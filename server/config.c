@@ -119,12 +119,13 @@ static km_error *read_seconds(const char *value, int64_t min, int64_t max, int64
 	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
 	size_t n = strlen(value);
 	KM_AUTOFREE char *digits = NULL;
-	int64_t unit = 1, number;
+	int64_t unit = 0, number;
 
 	for (size_t i = 0; n > 1 && i < KM_COUNT(units); i++)
 		if (value[n - 1] == units[i].letter)
 			unit = units[i].seconds;
-	digits = km_strndup(value, n - (n > 1 && !isdigit((unsigned char)value[n - 1])));
+	digits = km_strndup(value, unit ? n - 1 : n);
+	unit = unit ? unit : 1;
 	KM_TRY(read_number(digits, 0, max, &number));
 	if (number > max / unit || number * unit < min)
 		return km_error_new(KM_USAGE, "'%s' is not between %lld and %lld seconds", value, (long long)min, (long long)max);
