@@ -68,7 +68,7 @@ static const struct meaning {
 	{CURLE_SSL_CACERT_BADFILE, KM_ENV, "the file of trusted certificates cannot be used", "it must exist and have certificates in PEM"},
 	{CURLE_SSL_CONNECT_ERROR, KM_ENV, "no secure connection", "does the server speak TLS 1.2 or newer at this port?"},
 	{CURLE_TOO_MANY_REDIRECTS, KM_INPUT, "the server redirects without end", NULL},
-	{CURLE_UNSUPPORTED_PROTOCOL, KM_INPUT, "the server redirects to something that is not allowed", NULL},
+	{CURLE_UNSUPPORTED_PROTOCOL, KM_INPUT, "the server answers with, or redirects to, what is not allowed", "is this the address of a kmend server?"},
 	{CURLE_PARTIAL_FILE, KM_ENV, "the reply broke off", "try again"},
 	{CURLE_RECV_ERROR, KM_ENV, "the connection broke", "try again"},
 	{CURLE_SEND_ERROR, KM_ENV, "the connection broke", "try again"},
