@@ -57,6 +57,23 @@ static void change_after(struct call *call)
 	documents_changed(call->server);
 }
 
+/* Both documents or none; *done: there are keys for it. */
+static km_error *sign_or_not(struct call *call, const struct change *change, bool *done)
+{
+	km_error *err;
+
+	KM_TRY(km_store_begin(call->server->store));
+	err = sign_channel(call, change->channel, change->rollout);
+	*done = !err;
+	if (!err)
+		return km_store_commit(call->server->store);
+	km_store_rollback(call->server->store);
+	if (err->code != KM_REFUSED)
+		return err;
+	server_warn_error(err, "channel %s", change->channel);
+	return NULL;
+}
+
 static km_error *change_work(struct call *call)
 {
 	struct change *change = call->data;
@@ -76,15 +93,12 @@ static km_error *change_work(struct call *call)
 		KM_TRY(call_audit(call, change->action, object, change->set->reason));
 	}
 	if (change->rollout || !change->set) {
-		err = sign_channel(call, change->channel, change->rollout);
-		if (err && err->code == KM_REFUSED) {
-			server_warn_error(err, "channel %s", change->channel);
-			/* A halt that cannot be signed must be seen as one nevertheless; dates are just tried again. */
-			if (!change->set)
-				return km_error_new(KM_REFUSED, "not signed");
-		} else if (err) {
-			return err;
-		}
+		bool done;
+
+		KM_TRY(sign_or_not(call, change, &done));
+		/* A halt that cannot be signed is one nevertheless, and is seen; dates are just tried again. */
+		if (!done && !change->set)
+			return NULL;
 	}
 	call->after = change_after;
 	return NULL;
@@ -114,36 +128,57 @@ static bool change_do(struct engine *e, struct change *change)
 
 /* ---- rollouts ---- */
 
-static km_error *look(struct engine *e, struct km_store_rollout *rollout, int64_t now)
+/* What is to be done. While the server itself has not been there for long, nobody is silent and no wave is complete: hosts had no chance to be
+ * heard. What harm they tell counts at once. */
+static km_error *decide(struct engine *e, struct km_store_rollout *rollout, int64_t now, enum km_step *step, bool *changed,
+			char reason[static KM_TRUST_REASON_MAX + 1])
 {
-	char reason[KM_TRUST_REASON_MAX + 1];
-	struct change change = {.channel = rollout->channel, .set = rollout};
 	struct km_plan plan;
 	struct km_counts counts;
-	enum km_step step;
-	bool changed;
+	bool young;
 
 	KM_TRY(engine_count(e->server, rollout, now, &counts));
 	KM_TRY(km_plan_parse(rollout->plan, strlen(rollout->plan), &plan));
-	changed = km_rollout_remember(&rollout->at, &counts);
-	step = km_rollout_step(&plan, &rollout->at, &counts, now, reason);
+	young = e->server->started > rollout->at.wave_since &&
+		now - e->server->started < km_plan_silent_after(&plan, e->server->config->interval);
+	if (young)
+		counts.silent = rollout->at.forgiven.silent;
+	*changed = km_rollout_remember(&rollout->at, &counts);
+	*step = km_rollout_step(&plan, &rollout->at, &counts, now, reason);
+	if (young && *step != KM_STEP_HALT)
+		*step = KM_STEP_STAY;
 	km_plan_free(&plan);
+	return NULL;
+}
+
+static km_error *look(struct engine *e, struct km_store_rollout *rollout, int64_t now)
+{
+	static const struct {
+		const char *action;
+		enum km_rollout_state state;
+	} steps[] = {
+		[KM_STEP_STAY] = {NULL, KM_ROLLOUT_RUNNING},
+		[KM_STEP_NEXT_WAVE] = {"rollout.wave", KM_ROLLOUT_RUNNING},
+		[KM_STEP_HALT] = {"rollout.halt", KM_ROLLOUT_HALTED},
+		[KM_STEP_DONE] = {"rollout.done", KM_ROLLOUT_DONE},
+	};
+	char reason[KM_TRUST_REASON_MAX + 1];
+	struct change change = {.channel = rollout->channel, .set = rollout};
+	enum km_step step;
+	bool changed;
+
+	KM_TRY(decide(e, rollout, now, &step, &changed, reason));
 	if (step == KM_STEP_STAY && !changed)
 		return NULL;
+	rollout->at.state = steps[step].state;
 	if (step == KM_STEP_NEXT_WAVE) {
 		km_rollout_next_wave(&rollout->at, now);
-		change.action = "rollout.wave";
 		snprintf(reason, sizeof(reason), "wave %zu", rollout->at.wave + 1);
-	} else if (step == KM_STEP_HALT) {
-		rollout->at.state = KM_ROLLOUT_HALTED;
-		change.action = "rollout.halt";
-	} else if (step == KM_STEP_DONE) {
-		rollout->at.state = KM_ROLLOUT_DONE;
-		change.action = "rollout.done";
 	}
-	change.rollout = step != KM_STEP_STAY;
-	if (change.rollout)
+	if (step != KM_STEP_STAY)
 		rollout->reason = reason;
+	change.action = steps[step].action;
+	change.rollout = step != KM_STEP_STAY;
 	if (change_do(e, &change) && change.action)
 		server_log("rollout %lld of %s: %s%s%s", (long long)rollout->id, rollout->channel, change.action + strlen("rollout."),
 			   *reason ? ": " : "", reason);

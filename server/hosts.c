@@ -132,10 +132,10 @@ static int64_t digest_of(const void *body, size_t size)
 	return digest ? digest : 1;
 }
 
-/* Under load hosts come less often, up to four times the interval. */
+/* Under load hosts come less often, up to twice the interval: a host that is not heard of for three of them counts as silent. */
 static int64_t interval(struct server *server)
 {
-	return server->config->interval * (1 + 3 * (int64_t)queue_length(server->writer) / server->config->queue);
+	return server->config->interval * (server->config->queue + (int64_t)queue_length(server->writer)) / server->config->queue;
 }
 
 static void add_tags(const char *text, km_strv *ret)

@@ -106,13 +106,19 @@ static km_error *resign_all(struct call *call)
 
 	KM_TRY(km_store_channels(call->server->store, call_arena(call), &channels, &n));
 	for (size_t i = 0; i < n; i++) {
-		km_error *err = sign_channel(call, channels[i].name, false);
+		km_error *err;
 
-		/* The new root may name keys that are not here yet: the documents say so, and the engine tries on. */
-		if (err && err->code != KM_REFUSED)
+		KM_TRY(km_store_begin(call->server->store));
+		err = sign_channel(call, channels[i].name, false);
+		if (!err) {
+			KM_TRY(km_store_commit(call->server->store));
+			continue;
+		}
+		km_store_rollback(call->server->store);
+		/* The new root may name keys that are not here yet: health says so, and the engine tries on. */
+		if (err->code != KM_REFUSED)
 			return err;
-		if (err)
-			server_warn_error(err, "a new root");
+		server_warn_error(err, "a new root");
 	}
 	return NULL;
 }

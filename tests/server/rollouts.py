@@ -121,6 +121,26 @@ def test_ages(work):
         f.server.stop()
 
 
+def test_outage(f, hosts):
+    """A server that was away takes nobody's silence for harm, and no silence for a wave that is complete."""
+    release = f.publish("outage")
+    for host in hosts:
+        host.checkin()
+    ident = f.start_rollout(release, ["canary", "100%"], settle=1, silent_after=3).json["id"]
+    hosts[0].says(release, state="loading", health="")
+    f.server.stop()
+    time.sleep(4)
+    f.server.start()
+    time.sleep(1.8)
+    tap.equal([state(f, ident)[key] for key in ("state", "wave")], ["running", 0], "after an outage the rollout waits")
+    hosts[0].says(release, age=1)
+    tap.ok(until(lambda: state(f, ident)["wave"] == 1, 8), "and goes on when its hosts are back", state(f, ident))
+    for host in hosts[1:]:
+        host.says(release, state="loading", health="")
+    tap.ok(until(lambda: state(f, ident)["state"] == "halted", 10), "hosts that fall silent halt it")
+    tap.ok(state(f, ident)["reason"].startswith("silent: "), "as silent", state(f, ident)["reason"])
+
+
 def load(f, hosts, stop, acknowledged):
     """Changes what hosts say, and notes what was acknowledged."""
     number = 0
@@ -298,6 +318,7 @@ def main():
             test_halts(f, hosts)
             test_channel_halt(f, hosts[0])
             test_restart(f, hosts[0])
+            test_outage(f, hosts)
             test_kill(f, hosts)
             test_stop_under_load(f, hosts)
             tap.equal(f.server.stop(), 0, "it stops")
