@@ -29,6 +29,7 @@ test: setup
 bench: all
 	@python3 tests/bench/bench.py --build-dir $(BUILD) $(if $(KERNEL),--kernel $(KERNEL)) $(BENCH_OPTIONS)
 	@python3 tests/bench/core.py --build-dir $(BUILD) $(if $(KERNEL),--kernel $(KERNEL)) $(BENCH_CORE_OPTIONS)
+	@python3 tests/bench/fleet.py --build-dir $(BUILD) $(BENCH_FLEET_OPTIONS)
 
 # Real changes between two of Debian's kernel versions, each as a live patch.
 corpus: all

@@ -7,6 +7,14 @@
 
 #include "fleet.h"
 
+static double unix_time(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 km_error *fleet_create(const struct options *options, struct fleet **ret)
 {
 	struct fleet *f = km_calloc(1, sizeof(*f));
@@ -26,8 +34,8 @@ km_error *fleet_create(const struct options *options, struct fleet **ret)
 	f->documents.connection.fd = -1;
 	f->documents.connection.epoll = f->epoll;
 	f->documents.connection.purpose = FOR_DOCUMENTS;
-	f->world = (struct world){
-		.options = options, .documents = &f->documents, .epoch = (double)time(NULL), .begin = km_now()};
+	f->world =
+		(struct world){.options = options, .documents = &f->documents, .epoch = unix_time(), .begin = km_now()};
 	*ret = f;
 	return NULL;
 }
@@ -132,13 +140,14 @@ json_t *fleet_result(const struct fleet *f)
 {
 	const struct options *o = f->options;
 
-	return json_pack("{s:I, s:i, s:f, s:f, s:f, s:{s:f, s:f, s:I}, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}}",
-			 "hosts", (json_int_t)o->hosts, "connections", (int)o->connections, "interval", o->interval,
-			 "time_scale", o->scale, "seconds", f->end - f->begin, "attach", "seconds", f->attach_seconds,
-			 "per_second", f->attach_seconds > 0 ? (double)o->hosts / f->attach_seconds : 0.0, "retries",
-			 (json_int_t)f->attach_retries, "checkins", checkins_json(f), "latency_ms",
-			 histogram_json(&f->latency), "service_ms", histogram_json(&f->service), "server",
-			 server_json(f), "patch", patch_json(f), "documents", "timestamp",
-			 (json_int_t)f->documents.timestamp, "fetched", (json_int_t)f->documents.fetched, "failures",
-			 (json_int_t)f->fetch_failures);
+	return json_pack(
+		"{s:f, s:I, s:i, s:f, s:f, s:f, s:{s:f, s:f, s:I}, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}}",
+		"began", f->world.epoch + f->begin - f->world.begin, "hosts", (json_int_t)o->hosts, "connections",
+		(int)o->connections, "interval", o->interval, "time_scale", o->scale, "seconds", f->end - f->begin,
+		"attach", "seconds", f->attach_seconds, "per_second",
+		f->attach_seconds > 0 ? (double)o->hosts / f->attach_seconds : 0.0, "retries",
+		(json_int_t)f->attach_retries, "checkins", checkins_json(f), "latency_ms", histogram_json(&f->latency),
+		"service_ms", histogram_json(&f->service), "server", server_json(f), "patch", patch_json(f),
+		"documents", "timestamp", (json_int_t)f->documents.timestamp, "fetched",
+		(json_int_t)f->documents.fetched, "failures", (json_int_t)f->fetch_failures);
 }

@@ -17,7 +17,7 @@ static km_error *simulate(int argc, char **argv)
 	KM_TRY(fleet_attach(fleet));
 	KM_TRY(fleet_run(fleet));
 	result = fleet_result(fleet);
-	text = json_dumps(result, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+	text = json_dumps(result, JSON_INDENT(2) | JSON_REAL_PRECISION(14));
 	json_decref(result);
 	puts(text);
 	return fflush(stdout) ? km_error_new(KM_ENV, "cannot write the result") : NULL;

@@ -196,6 +196,8 @@ km_error *fleet_run(struct fleet *f)
 	const struct options *o = f->options;
 
 	f->heap.n = 0;
+	/* For whoever wants to do something meanwhile. */
+	fprintf(stderr, "kmend-fleet-sim: %zu hosts are attached\n", o->hosts);
 	f->begin = km_now();
 	for (uint32_t i = 0; i < o->hosts; i++) {
 		f->hosts[i].next = f->begin + period(f) * i / (double)o->hosts;

@@ -153,7 +153,7 @@ void fleet_destroyp(struct fleet **fleet);
 KM_CHECKED km_error *fleet_attach(struct fleet *fleet);
 /* Runs for options->seconds. */
 KM_CHECKED km_error *fleet_run(struct fleet *fleet);
-/* What came of it. */
+/* What came of it: "began" is a date, all other times are seconds since. */
 json_t *fleet_result(const struct fleet *fleet);
 
 #endif
