@@ -37,10 +37,19 @@ enum {
 
 static const char *root = "", *libexec = KMEND_LIBEXECDIR;
 static int timer = -1, signals = -1;
+static int ending; /* the signal that ends it, once it has come */
 
 static void say(const char *what, const char *about)
 {
 	dprintf(STDERR_FILENO, "kmend-agent: %s%s%s\n", what, about ? ": " : "", about ? about : "");
+}
+
+static int64_t uptime(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return t.tv_sec;
 }
 
 /* ---- the two programs ---------------------------------------------------------------------------------------------- */
@@ -63,30 +72,37 @@ static pid_t start(const char *program, const char *verb)
 	_exit(127);
 }
 
-/* Waits with a limit; SIGTERM and SIGINT are left to the caller, who sees them pending. */
-static int wait_for(pid_t pid)
+/* Waits with a limit. Whoever wants us to end does not wait for the network; a load is not disturbed. */
+static int wait_for(pid_t pid, bool patient)
 {
-	sigset_t child;
-	struct timespec left = {RUN_LIMIT, 0};
-	int status = 0;
-	pid_t got;
+	int64_t end = uptime() + RUN_LIMIT;
+	sigset_t set;
+	int status = 0, got;
 
-	sigemptyset(&child);
-	sigaddset(&child, SIGCHLD);
-	while (!(got = waitpid(pid, &status, WNOHANG)))
-		if (sigtimedwait(&child, NULL, &left) < 0 && errno == EAGAIN) {
-			say("a program did not end in time and was killed", NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	while (!(got = waitpid(pid, &status, WNOHANG))) {
+		struct timespec left = {end > uptime() ? end - uptime() : 0, 0};
+		int sig = sigtimedwait(&set, NULL, &left);
+
+		if (sig == SIGTERM || sig == SIGINT)
+			ending = sig;
+		if ((sig < 0 && errno == EAGAIN) || (ending && !patient)) {
+			say("a program was not waited for", NULL);
 			kill(-pid, SIGKILL);
 			got = waitpid(pid, &status, 0);
 			break;
 		}
+	}
 	return got < 0 ? -1 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 static int run(const char *program, const char *verb)
 {
 	pid_t pid = start(program, verb);
-	int status = pid < 0 ? -1 : wait_for(pid);
+	int status = pid < 0 ? -1 : wait_for(pid, strcmp(program, "kmend-fetch"));
 
 	if (status != AGENT_EXIT_OK && status != AGENT_EXIT_CHANGED && status != AGENT_EXIT_UNATTACHED &&
 	    status != AGENT_EXIT_TOLD)
@@ -114,14 +130,6 @@ static int64_t number(const char *below)
 	close(fd);
 	n = strtoll(text, &end, 10);
 	return end == text || n < 0 ? -1 : n;
-}
-
-static int64_t uptime(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return t.tv_sec;
 }
 
 static int64_t clamp(int64_t seconds)
@@ -179,7 +187,7 @@ static void round_of(bool contact)
 	}
 	changed = contact ? AGENT_EXIT_CHANGED : run("kmend-apply", "cycle");
 	/* What is new is told at once, and the server is asked before the next patch. */
-	for (int i = 0; i < ROUNDS && changed == AGENT_EXIT_CHANGED; i++) {
+	for (int i = 0; i < ROUNDS && changed == AGENT_EXIT_CHANGED && !ending; i++) {
 		int told = run("kmend-fetch", "checkin");
 
 		contact_at = uptime() + clamp(number("/var/lib/kmend/spool/next"));
@@ -205,36 +213,37 @@ static void event(void)
 		round_of(contact);
 }
 
-/* False: the end. */
-static bool take_signal(void)
+static void take_signal(void)
 {
 	struct signalfd_siginfo info;
 
 	if (read(signals, &info, sizeof(info)) != sizeof(info))
-		return true;
+		return;
 	if (info.ssi_signo == SIGHUP)
 		contact_at = 0;
-	if (info.ssi_signo == SIGTERM)
-		run("kmend-apply", "goodbye");
-	return info.ssi_signo != SIGTERM && info.ssi_signo != SIGINT;
+	else
+		ending = (int)info.ssi_signo;
 }
 
 static void loop(void)
 {
 	struct pollfd fds[] = {{.fd = timer, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
 
-	for (;;) {
+	while (!ending) {
 		uint64_t ticks;
 
 		set_timer();
 		if (ppoll(fds, 2, NULL, NULL) < 0)
 			continue;
-		if ((fds[1].revents & POLLIN) && !take_signal())
-			return;
+		if (fds[1].revents & POLLIN)
+			take_signal();
 		if ((fds[0].revents & POLLIN) && read(timer, &ticks, sizeof(ticks)) < 0 && errno != EAGAIN)
 			return;
-		event();
+		if (!ending)
+			event();
 	}
+	if (ending == SIGTERM)
+		run("kmend-apply", "goodbye");
 }
 
 static bool set_up(void)

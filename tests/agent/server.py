@@ -12,7 +12,9 @@ class Server:
         self.interval, self.severity, self.tags = 300, "low", []
         self.fail = None       # (status, Retry-After) for check-ins
         self.lie = {}          # path -> bytes instead of the right ones
+        self.hang = None       # an event that check-ins wait for
         self.cut = None        # payloads end after so many bytes, once
+        http.server.ThreadingHTTPServer.handle_error = lambda *args: None  # who goes away in between is no news
         self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
         self.url = f"http://127.0.0.1:{self.http.server_port}"
         self.thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -95,6 +97,8 @@ class Server:
                 if self.path == "/v1/detach":
                     outer.attached.pop()
                     return self.reply(204)
+                if outer.hang:
+                    outer.hang.wait(60)
                 if outer.fail:
                     return self.error(outer.fail[0], "busy", [("Retry-After", str(outer.fail[1]))])
                 outer.reports.append(json.loads(body))

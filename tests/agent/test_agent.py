@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 
 from host import KERNEL, Host
@@ -649,6 +650,26 @@ def test_agent_survives_its_programs(w):
         agent.kill()
         agent.wait()
         agent.stderr.close()
+
+
+def test_agent_ends_while_the_network_hangs(w):
+    done(w.attach())
+    w.server.hang = threading.Event()
+    agent = subprocess.Popen([os.environ["KMEND_AGENT"]], env=w.host.env, stdin=subprocess.DEVNULL)
+    try:
+        time.sleep(0.3)
+        agent.send_signal(signal.SIGHUP)
+        time.sleep(1)
+        begin = time.monotonic()
+        agent.send_signal(signal.SIGTERM)
+        same(agent.wait(20), 0)
+        assert time.monotonic() - begin < 5
+    finally:
+        w.server.hang.set()
+        agent.kill()
+        agent.wait()
+    w.host.reboot()
+    same(w.host.enabled(), ["fix_one"], "and has said goodbye")
 
 
 def test_agent_keeps_off_a_person(w):
