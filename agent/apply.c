@@ -128,11 +128,7 @@ static km_error *retry(struct call *c)
 
 static km_error *rollback(struct call *c)
 {
-	KM_AUTOFREE char *name = NULL;
-
-	KM_TRY(km_apply_rollback(&c->apply, c->words[0], &name));
-	puts(name);
-	return run(c);
+	return km_apply_rollback(&c->apply, c->words[0], &c->done);
 }
 
 static km_error *prepare(struct call *c)

@@ -296,9 +296,9 @@ KM_CHECKED km_error *km_apply_run(const struct km_apply *apply, struct km_applie
 KM_CHECKED km_error *km_apply_goodbye(const char *root);
 /* Lets what is held back go on, by name or "" for all; KM_NOTHING: there is no such. Then km_apply_run(). */
 KM_CHECKED km_error *km_apply_retry(const struct km_apply *apply, const char *name);
-/* Marks a patch ("": the last one that came) as to be taken back and kept out; *name, for free(), is which. Then
- * km_apply_run(). */
-KM_CHECKED km_error *km_apply_rollback(const struct km_apply *apply, const char *name, char **ret);
+/* Takes a patch back ("": the last one that came), keeps it out until km_apply_retry(), and loads what it had replaced: runs as
+ * km_apply_run() does. KM_NOTHING: there is none. KM_REFUSED: the mode forbids it, or it could not be taken back. */
+KM_CHECKED km_error *km_apply_rollback(const struct km_apply *apply, const char *name, struct km_applied_done *ret);
 /* Makes this host one of a channel: root and answer come from the source and are believed only with the fingerprint.
  * token_id "": a bundle, no server. */
 KM_CHECKED km_error *km_apply_attach(const struct km_apply *apply, const char *token_id, const char *fingerprint);

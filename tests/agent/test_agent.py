@@ -239,6 +239,23 @@ def test_rollback_by_hand_stays(w):
     same((w.host.enabled(), w.host.status()["standing"]), (["fix_all"], "protected"))
 
 
+def test_rollback_that_does_not_go(w):
+    done(w.attach())
+    w.host.put("sim/busy", "1000\n")
+    done(w.host.kmend("rollback"), 2, "fix_one is still in effect")
+    same(w.host.enabled(), ["fix_one"])
+    w.host.put("sim/busy", "0.5\n")
+    done(w.refresh())
+    same(w.host.enabled(), [], "the agent goes on with it")
+
+
+def test_rollback_against_the_mode(w):
+    done(w.attach())
+    done(w.host.kmend("config", "mode=no-apply"))
+    done(w.host.kmend("rollback"), 2, "the mode is no-apply")
+    same(w.host.enabled(), ["fix_one"])
+
+
 def test_newer_release_of_the_same_name(w):
     done(w.attach())
     new = w.release("fix_one", version="2")
