@@ -206,9 +206,10 @@ static km_error *move(struct call *call, const struct verb *verb)
 		return err;
 	if (!(verb->from & 1u << r.at.state))
 		return call_fail(call, 409, "rollout-state", "this rollout is %s", km_rollout_state_name(r.at.state));
-	KM_TRY(engine_count(call->server, &r, call->now, &counts));
-	if (verb->to == KM_ROLLOUT_RUNNING)
+	if (verb->to == KM_ROLLOUT_RUNNING) {
+		KM_TRY(engine_count(call->server, &r, call->now, &counts));
 		km_rollout_resume(&r.at, &counts, call->now);
+	}
 	r.at.state = verb->to;
 	r.reason = reason;
 	err = km_store_rollout_set(call->server->store, &r, &why);

@@ -118,8 +118,6 @@ static km_http_response *as_admin(struct call *call, const char *hash, unsigned 
 	unsigned wait;
 	km_error *err;
 
-	if (!limit_has(call->server->failures, km_http_request_remote(call->request), km_now()))
-		return too_many(1);
 	err = km_store_admin_find(call->server->store, hash, call->now, call_arena(call), &admin, &why);
 	if (err && err->code != KM_REFUSED) {
 		server_warn_error(err, "cannot look for an admin token");

@@ -141,6 +141,36 @@ def test_outage(f, hosts):
     tap.ok(state(f, ident)["reason"].startswith("silent: "), "as silent", state(f, ident)["reason"])
 
 
+def test_rotation(work):
+    """A new root takes a stolen timestamp key away: everything is signed with the new one as soon as it is there."""
+    with tempfile.TemporaryDirectory(dir=work) as d:
+        f = Fleet(d)
+        host = f.host(f.token(), "rotated")
+        publisher, before = f.publisher, f.ask("GET", "/v1/admin/channels").json["channels"][0]
+        publisher.run("key", "generate", "--no-passphrase", "--dir", publisher.dir / "keys", "timestamp", "timestamp-2")
+        root = publisher.dir / "2.root"
+        publisher.run("key", "rotate", "--remove", "timestamp-1", "--add", publisher.dir / "keys/timestamp-2.pub", "--output", root,
+                      publisher.dir)
+        for key in sorted(publisher.dir.glob("keys/root-*.key")):
+            publisher.run("sign", "--key", key, "--output", root.with_suffix(".sig"), root)
+            publisher.run("sign", "--add", "--root", publisher.dir / "public/1.root", root, root.with_suffix(".sig"))
+            root.with_suffix(".sig").unlink()
+        answer = f.ask("POST", "/v1/admin/roots", root.read_bytes())
+        tap.equal((answer.status, answer.json.get("version")), (201, 2), "the next root")
+        tap.equal(host.checkin().json["root"], 2, "hosts are told")
+        problems = f.server.ask("GET", "/v1/health").json["problems"]
+        tap.ok("the timestamp of stable is not signed as the newest root wants it" in problems, "what it does not sign is told", problems)
+        shutil.copy(publisher.dir / "keys/timestamp-2.key", f.server.data / "keys/timestamp-2.key")
+        f.server.stop()
+        f.server.start()
+        tap.ok(until(lambda: f.ask("GET", "/v1/admin/channels").json["channels"][0]["timestamp"] > before["timestamp"]),
+               "with the new key there is a new timestamp")
+        tap.equal(f.server.ask("GET", "/v1/health").json["problems"], [], "all is well")
+        tap.equal(f.ask("POST", "/v1/admin/roots", publisher.file("1.root")).status, 200, "an old root again changes nothing")
+        tap.equal(f.ask("GET", "/v1/admin/status").json["root"]["version"], 2, "root 2 stays")
+        f.server.stop()
+
+
 def load(f, hosts, stop, acknowledged):
     """Changes what hosts say, and notes what was acknowledged."""
     number = 0
@@ -325,6 +355,7 @@ def main():
             test_start(work)
             test_tls(work)
             test_ages(work)
+            test_rotation(work)
             test_two_servers(work)
         finally:
             f.server.stop()
