@@ -171,7 +171,7 @@ struct km_http_client_options {
 	const char *proxy;  /* "http://proxy:3128", https:// too; "": none; NULL: what the environment says (https_proxy, …) */
 	const char *agent;  /* User-Agent; NULL: "kmend/VERSION" */
 	double connect;	    /* seconds until there must be a connection; 0: 15 */
-	double total;	    /* seconds that a request may take in all; 0: 300. Downloads and uploads of files have no bound but stall */
+	double total;	    /* seconds that a request may take in all, plus one for each KiB that a download or a file may have; 0: 300 */
 	unsigned stall;	    /* seconds with less than 100 bytes per second; 0: 30 */
 };
 /* Reaches for nothing yet. KM_USAGE for a URL or proxy that is not as above. */

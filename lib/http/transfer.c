@@ -6,7 +6,7 @@
 
 #include "client.h"
 
-enum { HEADERS_MAX = 64 << 10, REDIRECTS = 3, LEAST_SPEED = 100 /* bytes per second */ };
+enum { HEADERS_MAX = 64 << 10, REDIRECTS = 3, LEAST_SPEED = 100 /* bytes per second */, KIB_MAX = 1000000 };
 
 /* ---- what comes ---------------------------------------------------------------------------------------------------- */
 static void fail(struct transfer *t, km_error *err)
@@ -205,12 +205,14 @@ static void set_limits(struct transfer *t)
 {
 	CURL *curl = t->client->curl;
 	const km_http_client *client = t->client;
+	/* A server that trickles just fast enough does not keep us for ever. */
+	uint64_t large = t->sink ? t->sink->max : t->call->from_file ? t->call->file_size : 0;
+	double kib = (double)(large / 1024 < KIB_MAX ? large / 1024 : KIB_MAX);
 
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(client->connect * 1000));
 	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)LEAST_SPEED);
 	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)client->stall);
-	if (!t->sink && !t->call->from_file)
-		curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(client->total * 1000));
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)((client->total + kib) * 1000));
 }
 
 static void set_way(struct transfer *t)

@@ -167,6 +167,24 @@ static int teardown(void **state)
 	return 0;
 }
 
+static unsigned count(const unsigned *of)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&now.lock);
+	n = *of;
+	pthread_mutex_unlock(&now.lock);
+	return n;
+}
+
+/* A reply is there a moment before its request is over. */
+static unsigned count_done(void)
+{
+	for (int i = 0; i < 1000 && km_http_server_load(now.server).requests; i++)
+		usleep(5000);
+	return count(&now.n_done);
+}
+
 static void expect(char *reply, int status, const char *fragment)
 {
 	if (toy_http_status(reply) != status || !strstr(reply, fragment))
@@ -366,7 +384,7 @@ static void test_stream(void **state)
 {
 	enum { SIZE = 700000 };
 	KM_AUTOFREE char *bytes = km_calloc(SIZE + 1, 1);
-	unsigned before = now.n_released;
+	unsigned before = count(&now.n_released);
 	char head[200];
 	int fd = toy_http_connect(now.port);
 
@@ -386,9 +404,9 @@ static void test_stream(void **state)
 	toy_http_send(fd, head, strlen(head));
 	toy_http_send(fd, bytes, 100);
 	close(fd);
-	for (int i = 0; i < 1000 && now.n_released < before + 4; i++)
+	for (int i = 0; i < 1000 && count(&now.n_released) < before + 4; i++)
 		usleep(10000);
-	assert_int_equal(now.n_released, before + 4);
+	assert_int_equal(count(&now.n_released), before + 4);
 }
 
 /* A byte now and then does not keep a connection. */
@@ -443,18 +461,18 @@ static void test_later(void **state)
 static void test_later_gone(void **state)
 {
 	static const char text[] = "GET /park HTTP/1.1\r\nHost: x\r\n\r\n";
+	unsigned done = count_done();
 	int fd = toy_http_connect(now.port);
 	km_http_request *request;
-	unsigned done = now.n_done;
 
 	(void)state;
 	toy_http_send(fd, text, strlen(text));
 	request = wait_parked();
 	close(fd);
 	km_http_answer(request, km_http_bytes(200, "text/plain", "nobody", 6));
-	for (int i = 0; i < 1000 && now.n_done == done; i++)
+	for (int i = 0; i < 1000 && count(&now.n_done) == done; i++)
 		usleep(5000);
-	assert_int_equal(now.n_done, done + 1);
+	assert_int_equal(count(&now.n_done), done + 1);
 	expect(toy_http_get(now.port, "GET /echo/a", ""), 200, "");
 }
 
@@ -512,16 +530,18 @@ static void test_stop_graceful(void **state)
 
 static void test_done(void **state)
 {
-	unsigned before = now.n_done;
+	unsigned before = count_done();
 
 	(void)state;
 	expect(toy_http_get(now.port, "GET /echo/x", "X-Forwarded-For: 192.0.2.7\r\n"), 200, "");
-	for (int i = 0; i < 1000 && now.n_done == before; i++)
+	for (int i = 0; i < 1000 && count(&now.n_done) == before; i++)
 		usleep(5000);
+	pthread_mutex_lock(&now.lock);
 	assert_string_equal(now.pattern, "/echo/:name");
 	assert_string_equal(now.remote, "192.0.2.7");
 	assert_int_equal(now.last.status, 200);
 	assert_true(now.last.whole && now.last.seconds >= 0 && now.last.out > 20);
+	pthread_mutex_unlock(&now.lock);
 }
 
 static void test_create_errors(void **state)
