@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The host's two programs run for a person: one at a time, and never beside the agent. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../agent/exit.h"
@@ -11,10 +14,15 @@ enum { ROUNDS = 16 };
 km_error *fleet_lock(const char *root, int *fd)
 {
 	KM_AUTOFREE char *path = km_printf("%s" KM_AGENT_LOCK, root);
+	KM_AUTOCLOSE int made = -1;
 
 	if (!*root && geteuid())
 		return km_error_hint(km_error_new(KM_ENV, "only root can do this"), "run it through sudo");
 	KM_TRY(km_agent_prepare(root));
+	/* Who can open it can lock it, and keep the agent from its work. */
+	made = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (made < 0 || fchmod(made, 0600) < 0)
+		return km_error_sys(errno, "cannot open the lock %s", path);
 	KM_TRY(km_lock(path, false, fd));
 	if (*fd >= 0)
 		return NULL;

@@ -2,13 +2,15 @@
 """A server as docs/service.md has it, for one channel and one token; it can also lie."""
 import http.server
 import json
+import ssl
 import threading
+import urllib.parse
 
 
 class Server:
-    def __init__(self, publisher, token="kmt_" + "a" * 43):
+    def __init__(self, publisher, token="kmt_" + "a" * 43, cert=None):
         self.publisher, self.token, self.secret = publisher, token, "kmh_" + "b" * 43
-        self.reports, self.attached, self.paths = [], [], []
+        self.reports, self.attached, self.paths, self.proxied = [], [], [], []
         self.interval, self.severity, self.tags = 300, "low", []
         self.fail = None       # (status, Retry-After) for check-ins
         self.lie = {}          # path -> bytes instead of the right ones
@@ -17,6 +19,11 @@ class Server:
         http.server.ThreadingHTTPServer.handle_error = lambda *args: None  # who goes away in between is no news
         self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
         self.url = f"http://127.0.0.1:{self.http.server_port}"
+        if cert:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(cert)
+            self.http.socket = context.wrap_socket(self.http.socket, server_side=True)
+            self.url = f"https://localhost:{self.http.server_port}"
         self.thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self.thread.start()
 
@@ -62,6 +69,13 @@ class Server:
 
             def bearer(self):
                 return self.headers.get("Authorization", "").removeprefix("Bearer ")
+
+            def parse_request(self):
+                good = super().parse_request()
+                if good and self.path.startswith("http://"):  # as a proxy is asked
+                    outer.proxied.append(urllib.parse.urlsplit(self.path).netloc)
+                    self.path = urllib.parse.urlsplit(self.path).path
+                return good
 
             def do_GET(self):
                 outer.paths.append(self.path)

@@ -170,6 +170,44 @@ def test_revoked_token_keeps_patches(w):
     same(w.host.enabled(), ["fix_one"], "after a boot, without a server")
 
 
+def test_private_ca(w):
+    """A server with a certificate of its own is believed with --ca, and later by the setting; else it hears no token."""
+    cert = os.path.join(w.dir, "cert.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", cert + ".key", "-out", cert + ".crt"],
+                   check=True, capture_output=True)
+    with open(cert, "w") as f:
+        f.write(open(cert + ".key").read() + open(cert + ".crt").read())
+    w.server.stop()
+    w.server = Server(w.publisher, cert=cert)
+    assert w.attach().returncode in (1, 2)
+    same((w.server.paths, w.server.attached, w.host.status()["standing"]), ([], [], "unattached"))
+    word = f"{w.server.token}.{w.publisher.fingerprint}"
+    done(w.host.kmend("attach", word, "--server", w.server.url, "--ca", cert + ".crt"))
+    done(w.refresh())
+    same(w.host.enabled(), ["fix_one"])
+    done(w.host.kmend("config", "ca="))
+    assert w.refresh().returncode in (1, 2)
+
+
+def test_proxy(w):
+    word = f"{w.server.token}.{w.publisher.fingerprint}"
+    done(w.host.kmend("attach", word, "--server", "http://kmend.invalid", "--proxy", w.server.url))
+    same((w.host.enabled(), set(w.server.proxied)), (["fix_one"], {"kmend.invalid"}))
+
+
+def test_the_secret_is_on_no_command_line(w):
+    """Whoever lists processes while kmend attaches sees no token."""
+    spy = os.path.join(w.host.programs, "kmend-fetch")
+    real, log = os.readlink(spy), os.path.join(w.dir, "words")
+    os.unlink(spy)
+    with open(spy, "w") as f:
+        f.write(f'#!/bin/sh\necho "$@" >>{log}\nenv >>{log}\nexec {real} "$@"\n')
+    os.chmod(spy, 0o755)
+    done(w.attach())
+    assert w.server.token not in open(log).read() and w.server.secret not in open(log).read()
+
+
 def test_detach(w):
     done(w.attach())
     done(w.host.kmend("detach"))
