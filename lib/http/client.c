@@ -23,8 +23,9 @@ static bool has_part(CURLU *url, CURLUPart part)
 static bool url_ok(const char *text, bool bare)
 {
 	CURLU *url = curl_url();
-	bool ok = (km_starts(text, "http://") || km_starts(text, "https://")) && !curl_url_set(url, CURLUPART_URL, text, 0) &&
-		  has_part(url, CURLUPART_HOST) && !has_part(url, CURLUPART_QUERY) && !has_part(url, CURLUPART_FRAGMENT);
+	bool ok = (km_starts(text, "http://") || km_starts(text, "https://")) &&
+		  !curl_url_set(url, CURLUPART_URL, text, 0) && has_part(url, CURLUPART_HOST) &&
+		  !has_part(url, CURLUPART_QUERY) && !has_part(url, CURLUPART_FRAGMENT);
 	char *path = NULL;
 
 	if (ok && bare)
@@ -42,7 +43,8 @@ static km_error *check(const struct km_http_client_options *options)
 		return km_error_hint(km_error_new(KM_USAGE, "\"%s\" is no address of a server", options->url),
 				     "write https://HOST, https://HOST:PORT or https://HOST/PREFIX");
 	if (options->proxy && *options->proxy && !url_ok(options->proxy, true))
-		return km_error_hint(km_error_new(KM_USAGE, "the address of the proxy is not one"), "write http://HOST:PORT or https://HOST:PORT");
+		return km_error_hint(km_error_new(KM_USAGE, "the address of the proxy is not one"),
+				     "write http://HOST:PORT or https://HOST:PORT");
 	return NULL;
 }
 
@@ -98,7 +100,6 @@ void km_http_client_destroyp(km_http_client **client)
 	km_http_client_destroy(*client);
 }
 
-
 /* Takes it, however it went. */
 static km_error *perform(struct transfer *t, struct km_http_reply *ret)
 {
@@ -149,14 +150,16 @@ km_error *km_http_ask(km_http_client *client, const struct km_http_call *call, s
 	return err;
 }
 
-km_error *km_http_download(km_http_client *client, const struct km_http_call *call, const struct km_http_sink *sink, struct km_http_reply *ret)
+km_error *km_http_download(km_http_client *client, const struct km_http_call *call, const struct km_http_sink *sink,
+			   struct km_http_reply *ret)
 {
 	KM_CLEANUP(km_http_transfer_free) struct transfer t = {client, call, sink, .range_from = -1, .range_size = -1};
 	struct km_http_reply reply;
 	km_error *err;
 
 	KM_TRY(perform(&t, &reply));
-	err = reply.status == 416 && sink->from && t.range_size == (int64_t)sink->from ? NULL : km_http_reply_check(&reply);
+	err = reply.status == 416 && sink->from && t.range_size == (int64_t)sink->from ? NULL
+										       : km_http_reply_check(&reply);
 	if (!err && ret)
 		*ret = reply;
 	else

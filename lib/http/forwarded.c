@@ -73,7 +73,8 @@ static bool read_last(const char *begin, const char **end, struct in6_addr *ret)
 	return read_address(text, ret);
 }
 
-void km_http_forwarded(const struct in6_addr *peer, const char *header, const struct km_http_net *nets, size_t n, struct in6_addr *ret)
+void km_http_forwarded(const struct in6_addr *peer, const char *header, const struct km_http_net *nets, size_t n,
+		       struct in6_addr *ret)
 {
 	const char *end = header + strlen(header);
 	struct in6_addr next;

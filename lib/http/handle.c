@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One request from its first line to its end, as libmicrohttpd calls: URI, headers, each piece of a body, its end, completed. */
+/* One request from its first line to its end, as libmicrohttpd calls: URI, headers, each piece of a body, its end,
+ * completed. */
 #include "internal.h"
 
 struct seen { /* of the headers */
@@ -57,7 +58,8 @@ static void take_bearer(km_http_request *request, const char *authorization)
 		request->bearer = km_strndup(secret, n);
 }
 
-/* How long the body is. What two readers could understand in two ways is no request: a proxy before us might be the other one. */
+/* How long the body is. What two readers could understand in two ways is no request: a proxy before us might be the
+ * other one. */
 static bool take_length(km_http_request *request, const struct seen *seen)
 {
 	const char *s = seen->length;
@@ -130,14 +132,15 @@ static enum MHD_Result begin(km_http_request *request, const char *method)
 	if (seen.authorizations == 1)
 		take_bearer(request, seen.authorization);
 	if (seen.forwarded.n) {
-		km_http_forwarded(&request->address, seen.forwarded.at, request->server->proxies, request->server->options.n_proxies,
-				  &request->address);
+		km_http_forwarded(&request->address, seen.forwarded.at, request->server->proxies,
+				  request->server->options.n_proxies, &request->address);
 		km_http_address_text(&request->address, request->remote);
 	}
 	km_str_free(&seen.forwarded);
 	request->response = on_headers(request, &seen);
 	unclear = seen.lengths + seen.encodings > 1;
-	/* A client that is still sending does not read, and loses an answer that comes with a reset: a short rest is read first. */
+	/* A client that is still sending does not read, and loses an answer that comes with a reset: a short rest is
+	 * read first. */
 	if (request->response && (unclear || seen.expect || request->length > KM_HTTP_DRAIN))
 		return km_http_queue(request, true);
 	return MHD_YES;
@@ -189,8 +192,8 @@ static enum MHD_Result finish(km_http_request *request)
 	return km_http_queue(request, closes(request));
 }
 
-enum MHD_Result km_http_on_request(void *cls, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
-				   const char *bytes, size_t *size, void **context)
+enum MHD_Result km_http_on_request(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
+				   const char *version, const char *bytes, size_t *size, void **context)
 {
 	km_http_request *request = *context;
 	enum MHD_Result ret;
@@ -205,7 +208,8 @@ enum MHD_Result km_http_on_request(void *cls, struct MHD_Connection *connection,
 	return ret;
 }
 
-void km_http_on_completed(void *cls, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode why)
+void km_http_on_completed(void *cls, struct MHD_Connection *connection, void **context,
+			  enum MHD_RequestTerminationCode why)
 {
 	km_http_request *request = *context;
 	km_http_server *server;
@@ -215,12 +219,15 @@ void km_http_on_completed(void *cls, struct MHD_Connection *connection, void **c
 		return;
 	server = request->server;
 	if (server->options.done) {
-		const union MHD_ConnectionInfo *own = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_HTTP_STATUS);
+		const union MHD_ConnectionInfo *own =
+			MHD_get_connection_info(connection, MHD_CONNECTION_INFO_HTTP_STATUS);
 		struct km_http_done done = {
 			.method = request->method,
 			.pattern = request->pattern ? request->pattern->route->pattern : NULL,
 			.remote = request->remote,
-			.status = request->status ? request->status : own ? (int)own->http_status : 0,
+			.status = request->status ? request->status
+				  : own		  ? (int)own->http_status
+						  : 0,
 			.seconds = km_now() - request->began,
 			.in = request->in,
 			.out = request->out,

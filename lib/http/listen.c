@@ -77,7 +77,8 @@ km_error *km_http_listen(const char *text, int *ret)
 	if (fd < 0) {
 		km_error *err = km_error_sys(errno, "cannot listen on %s", text);
 
-		return errno == EADDRINUSE ? km_error_hint(err, "another program has this port: ss -ltnp shows which") : err;
+		return errno == EADDRINUSE ? km_error_hint(err, "another program has this port: ss -ltnp shows which")
+					   : err;
 	}
 	*ret = fd;
 	return NULL;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Connections. libmicrohttpd closes those that are silent; one that sends a byte now and then would live for ever, so each has a deadline, and a
- * thread that looks once a second shuts the socket of one that is past it. libmicrohttpd then finds it closed.
+ * Connections. libmicrohttpd closes those that are silent; one that sends a byte now and then would live for ever, so
+ * each has a deadline, and a thread that looks once a second shuts the socket of one that is past it. libmicrohttpd
+ * then finds it closed.
  */
 #include <sys/socket.h>
 #include <time.h>
@@ -30,7 +31,8 @@ static void read_peer(struct peer *peer, const struct sockaddr *address)
 
 static void peer_create(struct generation *generation, struct MHD_Connection *connection, void **context)
 {
-	const union MHD_ConnectionInfo *address = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const union MHD_ConnectionInfo *address =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	const union MHD_ConnectionInfo *fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	km_http_server *server = generation->server;
 	struct peer *peer = km_calloc(1, sizeof(*peer));
@@ -64,7 +66,8 @@ static void peer_destroy(struct peer *peer)
 	free(peer);
 }
 
-void km_http_peer_notify(void *cls, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode code)
+void km_http_peer_notify(void *cls, struct MHD_Connection *connection, void **context,
+			 enum MHD_ConnectionNotificationCode code)
 {
 	if (code == MHD_CONNECTION_NOTIFY_STARTED)
 		peer_create(cls, connection, context);
@@ -112,7 +115,8 @@ static struct generation *empty_one(km_http_server *server)
 {
 	for (struct generation **link = &server->newest->older; *link; link = &(*link)->older) {
 		struct generation *one = *link;
-		const union MHD_DaemonInfo *info = MHD_get_daemon_info(one->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+		const union MHD_DaemonInfo *info =
+			MHD_get_daemon_info(one->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
 
 		if (info && !info->num_connections) {
 			*link = one->older;

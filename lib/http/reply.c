@@ -49,7 +49,8 @@ km_error *km_http_reply_check(const struct km_http_reply *reply)
 	if (status == 404 && !reply->message)
 		return km_error_hint(err, "is this the address of a kmend server?");
 	if (status >= 300 && status < 400)
-		return km_error_hint(err, "the server sends requests elsewhere; configure the address at which it really is");
+		return km_error_hint(
+			err, "the server sends requests elsewhere; configure the address at which it really is");
 	return status >= 500 ? km_error_hint(err, "the server's log says more") : err;
 }
 
@@ -58,17 +59,24 @@ static const struct meaning {
 	enum km_code code;
 	const char *text, *hint;
 } meanings[] = {
-	{CURLE_COULDNT_RESOLVE_HOST, KM_ENV, "the server is not reachable", "check the server's name, and that names can be resolved here"},
+	{CURLE_COULDNT_RESOLVE_HOST, KM_ENV, "the server is not reachable",
+	 "check the server's name, and that names can be resolved here"},
 	{CURLE_COULDNT_RESOLVE_PROXY, KM_ENV, "the proxy is not reachable", "check the proxy's name"},
-	{CURLE_COULDNT_CONNECT, KM_ENV, "the server is not reachable", "is it running, and does a firewall or a proxy stand between?"},
-	{CURLE_PROXY, KM_ENV, "the proxy did not connect", "check the proxy's address, and that it lets this host through"},
-	{CURLE_OPERATION_TIMEDOUT, KM_ENV, "the server took too long", "the network or the server is slow or stands still; try again later"},
+	{CURLE_COULDNT_CONNECT, KM_ENV, "the server is not reachable",
+	 "is it running, and does a firewall or a proxy stand between?"},
+	{CURLE_PROXY, KM_ENV, "the proxy did not connect",
+	 "check the proxy's address, and that it lets this host through"},
+	{CURLE_OPERATION_TIMEDOUT, KM_ENV, "the server took too long",
+	 "the network or the server is slow or stands still; try again later"},
 	{CURLE_PEER_FAILED_VERIFICATION, KM_REFUSED, "the server's certificate is not to be trusted",
 	 "a private authority's certificate must be configured (ca); else somebody may stand between"},
-	{CURLE_SSL_CACERT_BADFILE, KM_ENV, "the file of trusted certificates cannot be used", "it must exist and have certificates in PEM"},
-	{CURLE_SSL_CONNECT_ERROR, KM_ENV, "no secure connection", "does the server speak TLS 1.2 or newer at this port?"},
+	{CURLE_SSL_CACERT_BADFILE, KM_ENV, "the file of trusted certificates cannot be used",
+	 "it must exist and have certificates in PEM"},
+	{CURLE_SSL_CONNECT_ERROR, KM_ENV, "no secure connection",
+	 "does the server speak TLS 1.2 or newer at this port?"},
 	{CURLE_TOO_MANY_REDIRECTS, KM_INPUT, "the server redirects without end", NULL},
-	{CURLE_UNSUPPORTED_PROTOCOL, KM_INPUT, "the server answers with, or redirects to, what is not allowed", "is this the address of a kmend server?"},
+	{CURLE_UNSUPPORTED_PROTOCOL, KM_INPUT, "the server answers with, or redirects to, what is not allowed",
+	 "is this the address of a kmend server?"},
 	{CURLE_PARTIAL_FILE, KM_ENV, "the reply broke off", "try again"},
 	{CURLE_RECV_ERROR, KM_ENV, "the connection broke", "try again"},
 	{CURLE_SEND_ERROR, KM_ENV, "the connection broke", "try again"},

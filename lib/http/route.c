@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The table of routes. A few dozen patterns of a few segments: comparing them one by one costs less than anything else in a request. */
+/* The table of routes. A few dozen patterns of a few segments: comparing them one by one costs less than anything else
+ * in a request. */
 #include "pure.h"
 
 static km_error *split(const struct km_http_route *route, km_arena *arena, struct km_http_pattern *ret)
@@ -50,7 +51,8 @@ static bool fits(const struct km_http_pattern *pattern, const struct km_http_tar
 	if (pattern->n != target->n_segments)
 		return false;
 	for (size_t i = 0; i < pattern->n; i++) {
-		if (pattern->segments[i].any ? !*target->segments[i] : strcmp(pattern->segments[i].text, target->segments[i]) != 0)
+		if (pattern->segments[i].any ? !*target->segments[i]
+					     : strcmp(pattern->segments[i].text, target->segments[i]) != 0)
 			return false;
 	}
 	return true;
@@ -61,8 +63,8 @@ static bool takes(const struct km_http_route *route, const char *method)
 	return !strcmp(route->method, method) || (!strcmp(method, "HEAD") && !strcmp(route->method, "GET"));
 }
 
-const struct km_http_pattern *km_http_table_find(const struct km_http_table *table, const struct km_http_target *target, const char *method,
-						 char **allow)
+const struct km_http_pattern *km_http_table_find(const struct km_http_table *table, const struct km_http_target *target,
+						 const char *method, char **allow)
 {
 	km_str methods = {0};
 

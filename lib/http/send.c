@@ -34,7 +34,8 @@ static struct part conditions(const km_http_request *request, km_http_response *
 	}
 	range = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Range");
 	/* An If-Range is taken as one that does not hold: the whole is always right. */
-	if (response->fd >= 0 && range && !MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "If-Range"))
+	if (response->fd >= 0 && range &&
+	    !MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "If-Range"))
 		part.range = km_http_range_read(range, response->size, &part.from, &part.n);
 	return part;
 }
@@ -66,7 +67,8 @@ static struct MHD_Response *convert(km_http_response *response, const struct par
 	struct MHD_Response *ret;
 
 	if (response->fd < 0 || response->status >= 300)
-		return MHD_create_response_from_buffer_with_free_callback_cls((size_t)response->size, response->bytes, free_response, response);
+		return MHD_create_response_from_buffer_with_free_callback_cls((size_t)response->size, response->bytes,
+									      free_response, response);
 	ret = MHD_create_response_from_fd_at_offset64(part->n, response->fd, part->from);
 	if (ret) {
 		response->fd = -1;

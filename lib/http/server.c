@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A server: a pool of libmicrohttpd's polling threads (its single-thread epoll mode stalls at some hundred connections), and a thread that
- * watches over connections.
+ * A server: a pool of libmicrohttpd's polling threads (its single-thread epoll mode stalls at some hundred
+ * connections), and a thread that watches over connections.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,8 +11,9 @@
 #include "internal.h"
 
 enum {
-	MEMORY_OF_CONNECTION = 16 << 10, /* first line, headers and a piece of a body at once; what does not fit is 431 or 414 */
-	GRACE = 1,			 /* seconds for the 503 of those that waited to the end */
+	/* For first line, headers and a piece of a body at once; what does not fit is 431 or 414. */
+	MEMORY_OF_CONNECTION = 16 << 10,
+	GRACE = 1, /* seconds for the 503 of those that waited to the end */
 };
 
 struct pem {
@@ -65,7 +66,8 @@ static km_error *pem_read(const km_http_server *server, struct pem *ret)
 static struct MHD_Daemon *start(struct generation *generation, const struct pem *pem)
 {
 	const struct km_http_options *options = &generation->server->options;
-	unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+	unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME |
+			 MHD_USE_ERROR_LOG;
 	unsigned threads = options->threads > 1 ? options->threads : 0; /* a pool of one is refused */
 	struct MHD_OptionItem tls[] = {
 		{MHD_OPTION_HTTPS_MEM_CERT, 0, pem->cert},
@@ -75,13 +77,15 @@ static struct MHD_Daemon *start(struct generation *generation, const struct pem 
 	};
 
 	return MHD_start_daemon(flags | (pem->cert ? MHD_USE_TLS : 0), 0, NULL, NULL, km_http_on_request, generation,
-				MHD_OPTION_EXTERNAL_LOGGER, keep_words, generation, MHD_OPTION_LISTEN_SOCKET, generation->fd,
-				MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT, options->connections,
-				MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->per_address, MHD_OPTION_CONNECTION_TIMEOUT, options->idle,
-				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_OF_CONNECTION, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-				MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL, MHD_OPTION_URI_LOG_CALLBACK, km_http_on_uri, generation,
-				MHD_OPTION_NOTIFY_COMPLETED, km_http_on_completed, generation, MHD_OPTION_NOTIFY_CONNECTION,
-				km_http_peer_notify, generation, MHD_OPTION_ARRAY, pem->cert ? tls : tls + KM_COUNT(tls) - 1, MHD_OPTION_END);
+				MHD_OPTION_EXTERNAL_LOGGER, keep_words, generation, MHD_OPTION_LISTEN_SOCKET,
+				generation->fd, MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT,
+				options->connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->per_address,
+				MHD_OPTION_CONNECTION_TIMEOUT, options->idle, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+				(size_t)MEMORY_OF_CONNECTION, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+				MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL, MHD_OPTION_URI_LOG_CALLBACK,
+				km_http_on_uri, generation, MHD_OPTION_NOTIFY_COMPLETED, km_http_on_completed,
+				generation, MHD_OPTION_NOTIFY_CONNECTION, km_http_peer_notify, generation,
+				MHD_OPTION_ARRAY, pem->cert ? tls : tls + KM_COUNT(tls) - 1, MHD_OPTION_END);
 }
 
 static km_error *not_started(const struct generation *generation)
@@ -90,8 +94,9 @@ static km_error *not_started(const struct generation *generation)
 	KM_AUTOFREE char *words = km_strndup(generation->words, strcspn(generation->words, "\n"));
 
 	if (server->cert)
-		return km_error_hint(km_error_new(KM_ENV, "cannot serve HTTPS with %s and %s: %s", server->cert, server->key, words),
-				     "both must be PEM, and the key the certificate's");
+		return km_error_hint(
+			km_error_new(KM_ENV, "cannot serve HTTPS with %s and %s: %s", server->cert, server->key, words),
+			"both must be PEM, and the key the certificate's");
 	return km_error_new(KM_ENV, "the HTTP server does not start: %s", words);
 }
 
@@ -256,7 +261,7 @@ km_error *km_http_server_reload(km_http_server *server)
 	return NULL;
 }
 
-/* ---- what it is ---------------------------------------------------------------------------------------------------- */
+/* ---- what it is ---------------------------------------------------------------------------------------------- */
 unsigned km_http_server_port(const km_http_server *server)
 {
 	return server->port;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The target of a request: path and query, split first and decoded then, so that an encoded '/' never becomes one that splits. */
+/* The target of a request: path and query, split first and decoded then, so that an encoded '/' never becomes one that
+ * splits. */
 #include "pure.h"
 
 static int hex_digit(char c)
@@ -47,7 +48,8 @@ static bool add_segment(const char *from, size_t n, char **to, struct km_http_ta
 {
 	const char *text = decode(from, n, false, to);
 
-	if (!text || strchr(text, '/') || !strcmp(text, ".") || !strcmp(text, "..") || ret->n_segments == KM_HTTP_SEGMENTS)
+	if (!text || strchr(text, '/') || !strcmp(text, ".") || !strcmp(text, "..") ||
+	    ret->n_segments == KM_HTTP_SEGMENTS)
 		return false;
 	ret->segments[ret->n_segments++] = text;
 	return true;

@@ -8,7 +8,7 @@
 
 enum { HEADERS_MAX = 64 << 10, REDIRECTS = 3, LEAST_SPEED = 100 /* bytes per second */, KIB_MAX = 1000000 };
 
-/* ---- what comes ---------------------------------------------------------------------------------------------------- */
+/* ---- what comes ---------------------------------------------------------------------------------------------- */
 static void fail(struct transfer *t, km_error *err)
 {
 	if (t->error)
@@ -66,7 +66,8 @@ static size_t on_header(char *line, size_t one, size_t n, void *cls)
 
 	t->header_bytes += n * one;
 	if (t->header_bytes > HEADERS_MAX) {
-		fail(t, km_error_new(KM_INPUT, "%s answers with more than %d KiB of headers", t->url, HEADERS_MAX >> 10));
+		fail(t,
+		     km_error_new(KM_INPUT, "%s answers with more than %d KiB of headers", t->url, HEADERS_MAX >> 10));
 		return 0;
 	}
 	if (n > 5 && !strncmp(line, "HTTP/", 5)) /* of what a redirect led to, or after 100 */
@@ -100,7 +101,8 @@ static km_error *sink_add(struct transfer *t, const void *bytes, size_t n, long 
 	if (!t->begun)
 		KM_TRY(sink_begin(t, status));
 	if (t->at > t->sink->max || n > t->sink->max - t->at)
-		return km_error_new(KM_INPUT, "%s has more than the %llu bytes that it may have", t->url, (unsigned long long)t->sink->max);
+		return km_error_new(KM_INPUT, "%s has more than the %llu bytes that it may have", t->url,
+				    (unsigned long long)t->sink->max);
 	KM_TRY(t->sink->add(t->sink->ctx, t->at, bytes, n));
 	t->at += n;
 	return NULL;
@@ -127,7 +129,7 @@ static size_t on_body(char *bytes, size_t one, size_t n, void *cls)
 	return n ? 0 : 1; /* anything but n ends the transfer */
 }
 
-/* ---- what goes ----------------------------------------------------------------------------------------------------- */
+/* ---- what goes ----------------------------------------------------------------------------------------------- */
 static size_t on_read(char *to, size_t one, size_t n, void *cls)
 {
 	struct transfer *t = cls;
@@ -164,7 +166,9 @@ static void add_header(struct transfer *t, const char *line)
 static void set_headers(struct transfer *t, bool own, bool body)
 {
 	const struct km_http_call *call = t->call;
-	KM_AUTOFREE char *type = km_printf("Content-Type: %s", call->type ? call->type : call->from_file ? "application/octet-stream" : "application/json");
+	KM_AUTOFREE char *type = km_printf("Content-Type: %s", call->type	 ? call->type
+							       : call->from_file ? "application/octet-stream"
+										 : "application/json");
 	KM_AUTOFREE char *etag = call->etag ? km_printf("If-None-Match: \"%s\"", call->etag) : NULL;
 
 	if (own && t->client->bearer)
