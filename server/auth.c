@@ -16,7 +16,7 @@ static void note_failure(struct call *call, const char *what)
 	const char *remote = km_http_request_remote(call->request);
 	struct call *note;
 
-	if (limit_take(call->server->notes, remote, km_now()))
+	if (limit_take(call->server->notes, remote, km_now()) || limit_take(call->server->all_notes, "", km_now()))
 		return;
 	note = call_own(call->server, km_arena_printf(call_arena(call), "address:%s", remote), NULL);
 	note->actor = km_arena_strdup(call_arena(note), note->actor);

@@ -121,6 +121,7 @@ static void create_parts(struct server *s)
 	s->addresses = limit_create((double)c->rate_address, 5 * (double)c->rate_address);
 	s->failures = limit_create((double)c->rate_failed, 4 * (double)c->rate_failed);
 	s->notes = limit_create(1.0 / 60, 5);
+	s->all_notes = limit_create(1, 60);
 	s->writes = writer_create(s);
 	writer.ctx = s->writes;
 	s->writer = queue_create(&writer);
@@ -190,6 +191,7 @@ void server_stop(struct server *s)
 	limit_destroy(s->addresses);
 	limit_destroy(s->failures);
 	limit_destroy(s->notes);
+	limit_destroy(s->all_notes);
 	km_store_close(s->store);
 	if (s->lock >= 0)
 		close(s->lock);

@@ -32,7 +32,8 @@ struct server {
 	struct metrics *metrics;
 	struct engine *engine;
 	struct queue *writer, *readers;
-	struct limit *hosts, *tokens, *addresses, *failures, *notes;
+	struct limit *hosts, *tokens, *addresses, *failures;
+	struct limit *notes, *all_notes; /* records of refusals: by address, and of all */
 	struct writer *writes;
 	int64_t started;
 	int lock; /* on DIR/.server, against a second server; -1: shared */

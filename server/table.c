@@ -219,18 +219,6 @@ bool table_token_find(struct table *t, const char *secret_hash, struct table_tok
 	return found;
 }
 
-bool table_token_of(struct table *t, const char *id, struct table_token *ret)
-{
-	uintptr_t n;
-
-	pthread_mutex_lock(&t->lock);
-	n = (uintptr_t)km_map_get(t->token_of, id);
-	if (n)
-		*ret = t->tokens.at[n - 1].public;
-	pthread_mutex_unlock(&t->lock);
-	return n;
-}
-
 /* ---- hosts ---- */
 
 static void view(const struct table *t, const struct host *h, struct table_host *ret)
@@ -438,14 +426,4 @@ void table_each(struct table *t, void (*each)(void *ctx, const struct table_host
 		for (size_t i = 0; i < n; i++)
 			each(ctx, &hosts[i]);
 	} while (slot < all);
-}
-
-size_t table_slots(struct table *t)
-{
-	size_t n;
-
-	pthread_mutex_lock(&t->lock);
-	n = t->hosts.n;
-	pthread_mutex_unlock(&t->lock);
-	return n;
 }

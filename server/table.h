@@ -42,7 +42,6 @@ void table_destroy(struct table *table);
 void table_token_put(struct table *table, const struct km_store_token *token);
 /* The token with that km_fleet_secret_hash(). */
 bool table_token_find(struct table *table, const char *secret_hash, struct table_token *ret);
-bool table_token_of(struct table *table, const char *id, struct table_token *ret);
 
 /* Enters a host or takes its new state; `seen` never goes back. Its token must be there, else false. */
 bool table_put(struct table *table, const struct km_store_host *host);
@@ -66,7 +65,5 @@ void table_seen_failed(struct table *table, const struct km_store_seen *rows, co
 void table_seen_done(struct table *table, const struct km_store_seen *rows, const size_t *slots, size_t n);
 /* Gives every host, slice by slice: check-ins go on meanwhile, and each() may take its time. */
 void table_each(struct table *table, void (*each)(void *ctx, const struct table_host *host), void *ctx);
-/* Slots used so far: every slot is below it. */
-size_t table_slots(struct table *table);
 
 #endif

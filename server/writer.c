@@ -8,8 +8,8 @@ struct writer {
 	struct server *server;
 	double seen_at; /* when contacts were written, by km_now() */
 	size_t n_seen;
-	struct km_store_seen seen[WRITER_BATCH];
-	size_t slots[WRITER_BATCH];
+	struct km_store_seen seen[WRITER_SEEN];
+	size_t slots[WRITER_SEEN];
 	struct call *calls; /* of the transaction under way */
 	atomic_uint_fast64_t errors;
 };
@@ -156,11 +156,12 @@ static void run_batch(struct writer *w)
 void writer_work(void *ctx, struct call *calls)
 {
 	struct writer *w = ctx;
+	size_t max = queue_length(w->server->writer) ? WRITER_SEEN_BUSY : WRITER_SEEN;
 
 	/* A batch of contacts goes with each commit while there are some that are due. */
 	if (km_now() - w->seen_at >= WRITER_SEEN_EVERY) {
-		w->n_seen = table_take_seen(w->server->table, w->seen, w->slots, WRITER_BATCH);
-		if (w->n_seen < WRITER_BATCH)
+		w->n_seen = table_take_seen(w->server->table, w->seen, w->slots, max);
+		if (w->n_seen < max)
 			w->seen_at = km_now();
 	}
 	w->calls = calls;
@@ -173,7 +174,7 @@ void writer_flush(struct writer *w)
 	uint64_t before = w->errors;
 
 	w->calls = NULL;
-	while ((w->n_seen = table_take_seen(w->server->table, w->seen, w->slots, WRITER_BATCH)) && before == w->errors)
+	while ((w->n_seen = table_take_seen(w->server->table, w->seen, w->slots, WRITER_SEEN)) && before == w->errors)
 		run_batch(w);
 }
 

@@ -7,7 +7,12 @@
 #include "queue.h"
 #include "server.h"
 
-enum { WRITER_BATCH = 1000, WRITER_SEEN_EVERY = 20 /* seconds */ };
+enum {
+	WRITER_BATCH = 1000,	 /* calls in one transaction */
+	WRITER_SEEN = 4000,	 /* contacts in one, */
+	WRITER_SEEN_BUSY = 500,	 /* … while other calls wait */
+	WRITER_SEEN_EVERY = 20, /* seconds */
+};
 
 struct writer *writer_create(struct server *server);
 void writer_destroy(struct writer *writer);

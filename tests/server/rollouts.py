@@ -171,6 +171,16 @@ def test_rotation(work):
         f.server.stop()
 
 
+def test_admin_beside(f):
+    """kmend-server admin create while the server runs."""
+    done = subprocess.run([f.server.program, "admin", "create", "--role", "operator", "--name", "beside", "--data", f.server.data],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False)
+    secret = done.stdout.strip()
+    tap.equal(f.server.ask("POST", "/v1/admin/channels/stable/halt", secret, {"reason": "x"}).status, 200, "an admin token made beside the server")
+    f.server.ask("POST", "/v1/admin/channels/stable/resume", secret, {"reason": "y"})
+    tap.ok(any(r["actor"] == "kmend-server admin" for r in f.audit("admin.create")), "it is in the audit log")
+
+
 def load(f, hosts, stop, acknowledged):
     """Changes what hosts say, and notes what was acknowledged."""
     number = 0
@@ -348,6 +358,7 @@ def main():
             test_halts(f, hosts)
             test_channel_halt(f, hosts[0])
             test_restart(f, hosts[0])
+            test_admin_beside(f)
             test_outage(f, hosts)
             test_kill(f, hosts)
             test_stop_under_load(f, hosts)
