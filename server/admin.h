@@ -14,9 +14,11 @@ admin_handler admin_releases, admin_release, admin_cves, admin_kernels;
 /* admin_channels.c */
 admin_handler admin_channels, admin_channel_history, admin_channel_halt, admin_channel_resume;
 /* admin_rollouts.c */
-admin_handler admin_rollouts, admin_rollout, admin_rollout_start, admin_rollout_halt, admin_rollout_resume, admin_rollout_rollback;
+admin_handler admin_rollouts, admin_rollout, admin_rollout_start, admin_rollout_halt, admin_rollout_resume,
+	admin_rollout_rollback;
 /* admin_secrets.c */
-admin_handler admin_tokens, admin_token_create, admin_token_revoke, admin_admins, admin_admin_create, admin_admin_revoke;
+admin_handler admin_tokens, admin_token_create, admin_token_revoke, admin_admins, admin_admin_create,
+	admin_admin_revoke;
 /* admin_status.c */
 admin_handler admin_status, admin_audit, admin_health;
 

@@ -9,12 +9,13 @@ static json_t *listed_json(const struct km_store_listed *listed, size_t n)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(array, json_pack("{s:s, s:b, s:s?}", "id", listed[i].release, "staged", (int)listed[i].staged,
-						       "withdrawn", listed[i].withdrawn));
+		json_array_append_new(array, json_pack("{s:s, s:b, s:s?}", "id", listed[i].release, "staged",
+						       (int)listed[i].staged, "withdrawn", listed[i].withdrawn));
 	return array;
 }
 
-static km_error *add_channel(struct call *call, const struct km_store_channel *channel, const struct held_channel *held, json_t *array)
+static km_error *add_channel(struct call *call, const struct km_store_channel *channel, const struct held_channel *held,
+			     json_t *array)
 {
 	struct km_store_listed *listed;
 	int64_t hosts;
@@ -22,11 +23,12 @@ static km_error *add_channel(struct call *call, const struct km_store_channel *c
 
 	KM_TRY(km_store_index(call->server->store, channel->name, call_arena(call), &listed, &n));
 	KM_TRY(admin_count_hosts(call, channel->name, &hosts));
-	json_array_append_new(array, json_pack("{s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:o}", "name", channel->name, "halt", channel->halt,
-					       "changed", (json_int_t)channel->changed, "hosts", (json_int_t)hosts, "index",
-					       (json_int_t)(held ? held->index.version : 0), "rollout",
-					       (json_int_t)(held ? held->rollout.version : 0), "timestamp",
-					       (json_int_t)(held ? held->timestamp.version : 0), "releases", listed_json(listed, n)));
+	json_array_append_new(array, json_pack("{s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:o}", "name", channel->name,
+					       "halt", channel->halt, "changed", (json_int_t)channel->changed, "hosts",
+					       (json_int_t)hosts, "index", (json_int_t)(held ? held->index.version : 0),
+					       "rollout", (json_int_t)(held ? held->rollout.version : 0), "timestamp",
+					       (json_int_t)(held ? held->timestamp.version : 0), "releases",
+					       listed_json(listed, n)));
 	return NULL;
 }
 
@@ -60,7 +62,8 @@ static bool history_doc(struct call *call, enum km_doc *ret)
 	const char *name = call_arg(call, "document");
 
 	*ret = KM_DOC_INDEX;
-	if (!name || (km_doc_of(name, ret) && (*ret == KM_DOC_INDEX || *ret == KM_DOC_ROLLOUT || *ret == KM_DOC_TIMESTAMP)))
+	if (!name ||
+	    (km_doc_of(name, ret) && (*ret == KM_DOC_INDEX || *ret == KM_DOC_ROLLOUT || *ret == KM_DOC_TIMESTAMP)))
 		return true;
 	call_fail(call, 400, "bad-argument", "a channel has index, rollout and timestamp");
 	return false;
@@ -85,9 +88,10 @@ static km_error *history(struct call *call)
 	KM_TRY(km_store_documents(call->server->store, name, doc, limit, call_arena(call), &list, &n));
 	array = json_array();
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(array, json_pack("{s:s, s:I, s:s, s:I, s:I}", "document", km_doc_name(doc), "version",
-						       (json_int_t)list[i].version, "sha256", list[i].sha256, "size",
-						       (json_int_t)list[i].size, "stored", (json_int_t)list[i].stored));
+		json_array_append_new(array,
+				      json_pack("{s:s, s:I, s:s, s:I, s:I}", "document", km_doc_name(doc), "version",
+						(json_int_t)list[i].version, "sha256", list[i].sha256, "size",
+						(json_int_t)list[i].size, "stored", (json_int_t)list[i].stored));
 	return call_json(call, 200, json_pack("{s:o}", "documents", array));
 }
 

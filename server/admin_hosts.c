@@ -25,11 +25,12 @@ static json_t *host_json(struct call *call, const struct km_store_host *h)
 	struct table_host now; /* its last contact may be on the way to the store */
 	int64_t seen = table_find_id(call->server->table, h->id, &now) && now.seen > h->seen ? now.seen : h->seen;
 
-	return json_pack("{s:I, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "n", (json_int_t)h->n, "id", h->id,
-			 "token", h->token, "channel", h->channel, "tags", admin_tags_json(h->tags), "arch", h->arch, "kernel",
-			 h->kernel, "build_id", h->build_id, "boot", h->boot, "agent", h->agent, "state",
-			 km_standing_name(h->standing), "root", (json_int_t)h->root, "timestamp", (json_int_t)h->timestamp,
-			 "attached", (json_int_t)h->attached, "seen", (json_int_t)seen);
+	return json_pack("{s:I, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "n",
+			 (json_int_t)h->n, "id", h->id, "token", h->token, "channel", h->channel, "tags",
+			 admin_tags_json(h->tags), "arch", h->arch, "kernel", h->kernel, "build_id", h->build_id,
+			 "boot", h->boot, "agent", h->agent, "state", km_standing_name(h->standing), "root",
+			 (json_int_t)h->root, "timestamp", (json_int_t)h->timestamp, "attached",
+			 (json_int_t)h->attached, "seen", (json_int_t)seen);
 }
 
 /* ---- lists ---- */
@@ -37,7 +38,8 @@ static json_t *host_json(struct call *call, const struct km_store_host *h)
 /* The words of the query into the filter; false: call->response says what is wrong. */
 static bool read_words(struct call *call, struct km_store_filter *f)
 {
-	const char *standing = call_arg(call, "state"), *state = call_arg(call, "patch_state"), *health = call_arg(call, "health");
+	const char *standing = call_arg(call, "state"), *state = call_arg(call, "patch_state"),
+		   *health = call_arg(call, "health");
 
 	f->by_standing = standing && km_standing_of(standing, &f->standing);
 	f->by_state = state && km_patch_state_of(state, &f->state);
@@ -78,8 +80,9 @@ static km_error *hosts(struct call *call)
 	array = json_array();
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(array, host_json(call, &list[i]));
-	return call_json(call, 200,
-			 json_pack("{s:o, s:o}", "hosts", array, "next", admin_next(n, filter.limit, n ? list[n - 1].n : 0)));
+	return call_json(
+		call, 200,
+		json_pack("{s:o, s:o}", "hosts", array, "next", admin_next(n, filter.limit, n ? list[n - 1].n : 0)));
 }
 
 km_http_response *admin_hosts(km_http_request *request, void *server)
@@ -97,11 +100,11 @@ static json_t *patches_json(const struct km_store_patch *patches, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		const struct km_report_patch *p = &patches[i].said;
 
-		json_array_append_new(array,
-				      json_pack("{s:s, s:s, s:s, s:I, s:i, s:i, s:s, s:I}", "release", p->release, "state",
-						km_patch_state_name(p->state), "health", km_health_name(p->health), "since",
-						(json_int_t)p->since, "transition_ms", (int)p->transition_ms, "age", (int)p->age,
-						"detail", p->detail, "updated", (json_int_t)patches[i].updated));
+		json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:I, s:i, s:i, s:s, s:I}", "release",
+						       p->release, "state", km_patch_state_name(p->state), "health",
+						       km_health_name(p->health), "since", (json_int_t)p->since,
+						       "transition_ms", (int)p->transition_ms, "age", (int)p->age,
+						       "detail", p->detail, "updated", (json_int_t)patches[i].updated));
 	}
 	return array;
 }
@@ -177,7 +180,7 @@ static void deleted(struct call *call)
 	table_remove(call->server->table, call_param(call, "host"));
 }
 
-static km_error *delete(struct call *call)
+static km_error *delete (struct call *call)
 {
 	const char *id = call_param(call, "host");
 	enum km_store_why why = KM_STORE_FINE;

@@ -4,8 +4,9 @@
 
 static json_t *release_json(const struct km_store_release *r)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "id", r->id, "name", r->name, "version", r->version, "summary", r->summary,
-			 "severity", km_severity_name(r->severity), "issued", (json_int_t)r->issued, "uploaded", (json_int_t)r->uploaded);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "id", r->id, "name", r->name, "version", r->version,
+			 "summary", r->summary, "severity", km_severity_name(r->severity), "issued",
+			 (json_int_t)r->issued, "uploaded", (json_int_t)r->uploaded);
 }
 
 static km_error *releases(struct call *call)
@@ -21,7 +22,8 @@ static km_error *releases(struct call *call)
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(array, release_json(&list[i]));
 	return call_json(call, 200,
-			 json_pack("{s:o, s:o}", "releases", array, "next", n == limit ? json_string(list[n - 1].id) : json_null()));
+			 json_pack("{s:o, s:o}", "releases", array, "next",
+				   n == limit ? json_string(list[n - 1].id) : json_null()));
 }
 
 km_http_response *admin_releases(km_http_request *request, void *server)
@@ -47,7 +49,8 @@ static json_t *kernel_json(const struct km_release_kernel *k)
 		json_object_set_new(o, "flavour", json_string(k->payloads[i].flavour));
 		json_array_append_new(payloads, o);
 	}
-	return json_pack("{s:s, s:s, s:s, s:o}", "arch", k->arch, "release", k->release, "build_id", k->build_id, "payloads", payloads);
+	return json_pack("{s:s, s:s, s:s, s:o}", "arch", k->arch, "release", k->release, "build_id", k->build_id,
+			 "payloads", payloads);
 }
 
 /* What the signed body says. */
@@ -91,8 +94,9 @@ static km_error *add_channels(struct call *call, const char *id, json_t *array)
 		KM_TRY(km_store_index(call->server->store, channels[i].name, call_arena(call), &listed, &n_listed));
 		for (size_t j = 0; j < n_listed; j++)
 			if (!strcmp(listed[j].release, id))
-				json_array_append_new(array, json_pack("{s:s, s:b, s:s?}", "channel", channels[i].name, "staged",
-								       (int)listed[j].staged, "withdrawn", listed[j].withdrawn));
+				json_array_append_new(array, json_pack("{s:s, s:b, s:s?}", "channel", channels[i].name,
+								       "staged", (int)listed[j].staged, "withdrawn",
+								       listed[j].withdrawn));
 	}
 	return NULL;
 }
@@ -106,7 +110,8 @@ static km_error *add_counts(struct call *call, const char *id, json_t *array)
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:I}", "channel", counts[i].channel, "state",
 						       km_patch_state_name(counts[i].state), "health",
-						       km_health_name(counts[i].health), "hosts", (json_int_t)counts[i].hosts));
+						       km_health_name(counts[i].health), "hosts",
+						       (json_int_t)counts[i].hosts));
 	return NULL;
 }
 
@@ -162,7 +167,8 @@ static int64_t loaded(const struct km_store_release_count *counts, size_t n, con
 	int64_t hosts = 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (counts[i].state == KM_PATCH_LOADED && !strcmp(counts[i].release, cve->release) && !strcmp(counts[i].channel, cve->channel))
+		if (counts[i].state == KM_PATCH_LOADED && !strcmp(counts[i].release, cve->release) &&
+		    !strcmp(counts[i].channel, cve->channel))
 			hosts += counts[i].hosts;
 	return hosts;
 }
@@ -198,9 +204,10 @@ static km_error *cve_rows(struct call *call, json_t *array)
 
 		KM_TRY(hosts_of(call, known, &n_known, cves[i].channel, &hosts));
 		json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "cve", cves[i].cve, "severity",
-						       km_severity_name(cves[i].severity), "channel", cves[i].channel, "release",
-						       cves[i].release, "closed", (json_int_t)loaded(counts, n_counts, &cves[i]),
-						       "hosts", (json_int_t)hosts));
+						       km_severity_name(cves[i].severity), "channel", cves[i].channel,
+						       "release", cves[i].release, "closed",
+						       (json_int_t)loaded(counts, n_counts, &cves[i]), "hosts",
+						       (json_int_t)hosts));
 	}
 	return NULL;
 }
@@ -230,8 +237,9 @@ static json_t *covered_json(const struct km_store_covered *covered, size_t n, co
 
 	for (size_t i = 0; i < n; i++)
 		if (!strcmp(covered[i].kernel, kernel->kernel) && !strcmp(covered[i].arch, kernel->arch))
-			json_array_append_new(array, json_pack("{s:s, s:s, s:s}", "channel", covered[i].channel, "release",
-							       covered[i].release, "build_id", covered[i].build_id));
+			json_array_append_new(array,
+					      json_pack("{s:s, s:s, s:s}", "channel", covered[i].channel, "release",
+							covered[i].release, "build_id", covered[i].build_id));
 	return array;
 }
 
@@ -249,13 +257,16 @@ static km_error *kernels(struct call *call)
 		json_t *standing = json_object();
 		int64_t hosts = 0;
 
-		for (next = i; next < n && !strcmp(rows[next].kernel, rows[i].kernel) && !strcmp(rows[next].arch, rows[i].arch); next++) {
-			json_object_set_new(standing, km_standing_name(rows[next].standing), json_integer(rows[next].hosts));
+		for (next = i;
+		     next < n && !strcmp(rows[next].kernel, rows[i].kernel) && !strcmp(rows[next].arch, rows[i].arch);
+		     next++) {
+			json_object_set_new(standing, km_standing_name(rows[next].standing),
+					    json_integer(rows[next].hosts));
 			hosts += rows[next].hosts;
 		}
-		json_array_append_new(array, json_pack("{s:s, s:s, s:I, s:o, s:o}", "arch", rows[i].arch, "kernel", rows[i].kernel, "hosts",
-						       (json_int_t)hosts, "standing", standing, "covered",
-						       covered_json(covered, n_covered, &rows[i])));
+		json_array_append_new(array, json_pack("{s:s, s:s, s:I, s:o, s:o}", "arch", rows[i].arch, "kernel",
+						       rows[i].kernel, "hosts", (json_int_t)hosts, "standing", standing,
+						       "covered", covered_json(covered, n_covered, &rows[i])));
 	}
 	return call_json(call, 200, json_pack("{s:o}", "kernels", array));
 }

@@ -6,16 +6,18 @@
 
 static json_t *forgiven_json(const struct km_progress_of *at)
 {
-	return json_pack("{s:I, s:I, s:I, s:I}", "failed", (json_int_t)at->forgiven.failed, "stalled", (json_int_t)at->forgiven.stalled,
-			 "crashed", (json_int_t)at->forgiven.crashed, "silent", (json_int_t)at->forgiven.silent);
+	return json_pack("{s:I, s:I, s:I, s:I}", "failed", (json_int_t)at->forgiven.failed, "stalled",
+			 (json_int_t)at->forgiven.stalled, "crashed", (json_int_t)at->forgiven.crashed, "silent",
+			 (json_int_t)at->forgiven.silent);
 }
 
 static json_t *rollout_json(const struct km_store_rollout *r)
 {
-	return json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:s, s:I, s:s, s:I, s:o, s:o}", "id", (json_int_t)r->id, "channel", r->channel,
-			 "release", r->release, "state", km_rollout_state_name(r->at.state), "wave", (json_int_t)r->at.wave, "wave_since",
-			 (json_int_t)r->at.wave_since, "reason", r->reason, "created", (json_int_t)r->created, "by", r->by, "revision",
-			 (json_int_t)r->revision, "plan", json_loads(r->plan, 0, NULL), "forgiven", forgiven_json(&r->at));
+	return json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:s, s:I, s:s, s:I, s:o, s:o}", "id", (json_int_t)r->id,
+			 "channel", r->channel, "release", r->release, "state", km_rollout_state_name(r->at.state),
+			 "wave", (json_int_t)r->at.wave, "wave_since", (json_int_t)r->at.wave_since, "reason",
+			 r->reason, "created", (json_int_t)r->created, "by", r->by, "revision", (json_int_t)r->revision,
+			 "plan", json_loads(r->plan, 0, NULL), "forgiven", forgiven_json(&r->at));
 }
 
 static json_t *counts_json(const struct km_counts *c)
@@ -23,9 +25,10 @@ static json_t *counts_json(const struct km_counts *c)
 	const struct {
 		const char *name;
 		uint64_t n;
-	} rows[] = {{"members", c->members}, {"online", c->online},   {"reached", c->reached},	      {"tried", c->tried},
-		    {"loaded", c->loaded},   {"settled", c->settled}, {"failed", c->failed},	      {"stalled", c->stalled},
-		    {"crashed", c->crashed}, {"silent", c->silent},   {"wave_online", c->wave_online}, {"wave_settled", c->wave_settled}};
+	} rows[] = {{"members", c->members}, {"online", c->online},	      {"reached", c->reached},
+		    {"tried", c->tried},     {"loaded", c->loaded},	      {"settled", c->settled},
+		    {"failed", c->failed},   {"stalled", c->stalled},	      {"crashed", c->crashed},
+		    {"silent", c->silent},   {"wave_online", c->wave_online}, {"wave_settled", c->wave_settled}};
 	json_t *o = json_object();
 
 	for (size_t i = 0; i < KM_COUNT(rows); i++)
@@ -53,15 +56,17 @@ static km_error *rollouts(struct call *call)
 	size_t n, limit;
 	json_t *array;
 
-	if (!call_arg_int(call, "before", 0, INT64_MAX / 2, 0, &before) || !call_arg_int(call, "open", 0, 1, 0, &open) ||
-	    !call_arg_limit(call, &limit))
+	if (!call_arg_int(call, "before", 0, INT64_MAX / 2, 0, &before) ||
+	    !call_arg_int(call, "open", 0, 1, 0, &open) || !call_arg_limit(call, &limit))
 		return NULL;
-	KM_TRY(km_store_rollouts(call->server->store, call_arg(call, "channel"), open, before, limit, call_arena(call), &list, &n));
+	KM_TRY(km_store_rollouts(call->server->store, call_arg(call, "channel"), open, before, limit, call_arena(call),
+				 &list, &n));
 	array = json_array();
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(array, rollout_json(&list[i]));
-	return call_json(call, 200,
-			 json_pack("{s:o, s:o}", "rollouts", array, "next", admin_next(n, limit, n ? list[n - 1].id : 0)));
+	return call_json(
+		call, 200,
+		json_pack("{s:o, s:o}", "rollouts", array, "next", admin_next(n, limit, n ? list[n - 1].id : 0)));
 }
 
 km_http_response *admin_rollouts(km_http_request *request, void *server)
@@ -113,7 +118,8 @@ static void changed(struct call *call)
 }
 
 /* Signs what the store says now, and answers with the rollout. */
-static km_error *signed_answer(struct call *call, int status, const char *action, const struct km_store_rollout *r, const char *detail)
+static km_error *signed_answer(struct call *call, int status, const char *action, const struct km_store_rollout *r,
+			       const char *detail)
 {
 	km_error *err;
 
@@ -153,13 +159,15 @@ static km_error *start_plan(struct call *call, const struct km_plan *plan)
 
 	KM_TRY(is_listed(call, plan, &listed));
 	if (!listed)
-		return call_fail(call, 409, "not-listed", "the index of %s does not list this release, or has withdrawn it", plan->channel);
+		return call_fail(call, 409, "not-listed",
+				 "the index of %s does not list this release, or has withdrawn it", plan->channel);
 	err = km_store_rollout_add(call->server->store, &r, &r.id, &why);
 	if (err)
 		return call_store(call, err, why, "rollout");
 	KM_TRY(km_store_rollout(call->server->store, r.id, call_arena(call), &r, NULL));
 	return signed_answer(call, 201, "rollout.start", &r,
-			     km_arena_printf(call_arena(call), "release %s in %s, %zu waves", plan->release, plan->channel, plan->n_waves));
+			     km_arena_printf(call_arena(call), "release %s in %s, %zu waves", plan->release,
+					     plan->channel, plan->n_waves));
 }
 
 static km_error *start(struct call *call)
@@ -190,7 +198,8 @@ static const struct verb {
 } verbs[] = {
 	{"rollout.halt", KM_ROLLOUT_HALTED, 1 << KM_ROLLOUT_RUNNING | 1 << KM_ROLLOUT_DONE},
 	{"rollout.resume", KM_ROLLOUT_RUNNING, 1 << KM_ROLLOUT_HALTED | 1 << KM_ROLLOUT_TAKEN_BACK},
-	{"rollout.rollback", KM_ROLLOUT_TAKEN_BACK, 1 << KM_ROLLOUT_RUNNING | 1 << KM_ROLLOUT_HALTED | 1 << KM_ROLLOUT_DONE},
+	{"rollout.rollback", KM_ROLLOUT_TAKEN_BACK,
+	 1 << KM_ROLLOUT_RUNNING | 1 << KM_ROLLOUT_HALTED | 1 << KM_ROLLOUT_DONE},
 };
 
 static km_error *move(struct call *call, const struct verb *verb)

@@ -45,10 +45,10 @@ static km_error *answer_secret(struct call *call, const char *id, char *secret)
 
 static json_t *token_json(const struct km_store_token *t)
 {
-	return json_pack("{s:s, s:s, s:s, s:o, s:I, s:s, s:I, s:I, s:I, s:I}", "id", t->id, "name", t->name, "channel", t->channel, "tags",
-			 admin_tags_json(t->tags), "limit", (json_int_t)t->limit, "min_severity", km_severity_name(t->min_severity),
-			 "created", (json_int_t)t->created, "expires", (json_int_t)t->expires, "revoked", (json_int_t)t->revoked,
-			 "hosts", (json_int_t)t->hosts);
+	return json_pack("{s:s, s:s, s:s, s:o, s:I, s:s, s:I, s:I, s:I, s:I}", "id", t->id, "name", t->name, "channel",
+			 t->channel, "tags", admin_tags_json(t->tags), "limit", (json_int_t)t->limit, "min_severity",
+			 km_severity_name(t->min_severity), "created", (json_int_t)t->created, "expires",
+			 (json_int_t)t->expires, "revoked", (json_int_t)t->revoked, "hosts", (json_int_t)t->hosts);
 }
 
 static km_error *tokens(struct call *call)
@@ -124,7 +124,8 @@ static km_error *token_create(struct call *call)
 	err = km_store_token_add(call->server->store, &token, &why);
 	if (!err)
 		err = call_audit(call, "token.create", id,
-				 km_arena_printf(call_arena(call), "%s, channel %s, limit %lld", token.name, token.channel, (long long)token.limit));
+				 km_arena_printf(call_arena(call), "%s, channel %s, limit %lld", token.name,
+						 token.channel, (long long)token.limit));
 	if (err) {
 		free(secret);
 		return call_store(call, err, why, "token");
@@ -175,10 +176,11 @@ static km_error *admins(struct call *call)
 	KM_TRY(km_store_admins(call->server->store, call_arena(call), &list, &n));
 	array = json_array();
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I}", "id", list[i].id, "name", list[i].name, "role",
-						       km_admin_role_name(list[i].role), "created", (json_int_t)list[i].created,
-						       "expires", (json_int_t)list[i].expires, "revoked",
-						       (json_int_t)list[i].revoked));
+		json_array_append_new(array,
+				      json_pack("{s:s, s:s, s:s, s:I, s:I, s:I}", "id", list[i].id, "name",
+						list[i].name, "role", km_admin_role_name(list[i].role), "created",
+						(json_int_t)list[i].created, "expires", (json_int_t)list[i].expires,
+						"revoked", (json_int_t)list[i].revoked));
 	return call_json(call, 200, json_pack("{s:o}", "admins", array));
 }
 
@@ -210,7 +212,8 @@ static km_error *admin_create(struct call *call)
 	admin.secret = hash;
 	err = km_store_admin_add(call->server->store, &admin, &why);
 	if (!err)
-		err = call_audit(call, "admin.create", id, km_arena_printf(call_arena(call), "%s, %s", admin.name, role));
+		err = call_audit(call, "admin.create", id,
+				 km_arena_printf(call_arena(call), "%s, %s", admin.name, role));
 	if (err) {
 		free(secret);
 		return call_store(call, err, why, "admin");

@@ -22,7 +22,8 @@ static km_error *health(struct call *call)
 	km_strv problems = {0};
 	bool bad = health_problems(call->server, call->now, &problems);
 
-	return call_json(call, bad ? 503 : 200, json_pack("{s:s, s:o}", "status", bad ? "bad" : "good", "problems", texts(&problems)));
+	return call_json(call, bad ? 503 : 200,
+			 json_pack("{s:s, s:o}", "status", bad ? "bad" : "good", "problems", texts(&problems)));
 }
 
 km_http_response *admin_health(km_http_request *request, void *server)
@@ -42,11 +43,11 @@ static void list(void *ctx, enum km_doc doc, const char *channel, const struct h
 {
 	const struct listing *l = ctx;
 
-	json_array_append_new(l->array,
-			      json_pack("{s:s, s:s, s:I, s:s, s:I, s:I, s:f, s:b}", "document", km_doc_name(doc), "channel", channel, "version",
-					(json_int_t)held->version, "sha256", held->sha256, "issued", (json_int_t)held->issued, "expires",
-					(json_int_t)held->expires, "days_left", (double)(held->expires - l->now) / 86400, "signed",
-					(int)held->is_signed));
+	json_array_append_new(
+		l->array, json_pack("{s:s, s:s, s:I, s:s, s:I, s:I, s:f, s:b}", "document", km_doc_name(doc), "channel",
+				    channel, "version", (json_int_t)held->version, "sha256", held->sha256, "issued",
+				    (json_int_t)held->issued, "expires", (json_int_t)held->expires, "days_left",
+				    (double)(held->expires - l->now) / 86400, "signed", (int)held->is_signed));
 }
 
 static json_t *root_json(const struct snapshot *s)
@@ -68,10 +69,11 @@ static json_t *status_json(struct call *call, json_t *standing)
 	health_problems(server, call->now, &problems);
 	snapshot_each(s, list, &l);
 	o = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:I, s:I, s:o, s:o, s:o, s:o}", "version", KMEND_VERSION, "store",
-		      km_store_describe(server->store), "schema", (json_int_t)km_store_schema(server->store), "time", (json_int_t)call->now,
-		      "started", (json_int_t)server->started, "engine", (int)engine_leads(server->engine), "queue",
-		      (json_int_t)queue_length(server->writer), "hosts", (json_int_t)table_count(server->table), "standing", standing,
-		      "root", root_json(s), "documents", l.array, "problems", texts(&problems));
+		      km_store_describe(server->store), "schema", (json_int_t)km_store_schema(server->store), "time",
+		      (json_int_t)call->now, "started", (json_int_t)server->started, "engine",
+		      (int)engine_leads(server->engine), "queue", (json_int_t)queue_length(server->writer), "hosts",
+		      (json_int_t)table_count(server->table), "standing", standing, "root", root_json(s), "documents",
+		      l.array, "problems", texts(&problems));
 	documents_release(server, s);
 	return o;
 }
@@ -114,12 +116,14 @@ static km_error *audit(struct call *call)
 	KM_TRY(km_store_audit_head(call->server->store, &seq, head));
 	array = json_array();
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(array, json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:s}", "seq", (json_int_t)rows[i].seq, "at",
-						       (json_int_t)rows[i].at, "actor", rows[i].actor, "action", rows[i].action, "object",
+		json_array_append_new(array, json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:s}", "seq",
+						       (json_int_t)rows[i].seq, "at", (json_int_t)rows[i].at, "actor",
+						       rows[i].actor, "action", rows[i].action, "object",
 						       rows[i].object, "detail", rows[i].detail, "hash", rows[i].hash));
 	return call_json(call, 200,
-			 json_pack("{s:o, s:o, s:{s:I, s:s}}", "records", array, "next", admin_next(n, limit, n ? rows[n - 1].seq : 0), "head",
-				   "seq", (json_int_t)seq, "hash", head));
+			 json_pack("{s:o, s:o, s:{s:I, s:s}}", "records", array, "next",
+				   admin_next(n, limit, n ? rows[n - 1].seq : 0), "head", "seq", (json_int_t)seq,
+				   "hash", head));
 }
 
 km_http_response *admin_audit(km_http_request *request, void *server)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who asks. A secret is looked for by its SHA-256: how long that takes says nothing of a secret that there is. Who cannot be authenticated is
- * limited by address, and harder than others; who can is never held up by a neighbour's failures.
+ * Who asks. A secret is looked for by its SHA-256: how long that takes says nothing of a secret that there is. Who
+ * cannot be authenticated is limited by address, and harder than others; who can is never held up by a neighbour's
+ * failures.
  */
 #include "call.h"
 
@@ -57,7 +58,8 @@ static bool find_elsewhere(struct call *call, const char *hash)
 	struct km_store_host host;
 	km_error *err;
 
-	if (!call->server->shared || !limit_has(call->server->failures, km_http_request_remote(call->request), km_now()))
+	if (!call->server->shared ||
+	    !limit_has(call->server->failures, km_http_request_remote(call->request), km_now()))
 		return false;
 	err = km_store_host_by_secret(call->server->store, hash, call_arena(call), &host, NULL);
 	if (err) {
@@ -86,7 +88,8 @@ static bool token_elsewhere(struct call *call, const char *hash)
 	struct km_store_token token;
 	km_error *err;
 
-	if (!call->server->shared || !limit_has(call->server->failures, km_http_request_remote(call->request), km_now()))
+	if (!call->server->shared ||
+	    !limit_has(call->server->failures, km_http_request_remote(call->request), km_now()))
 		return false;
 	err = km_store_token_find(call->server->store, hash, call->now, call_arena(call), &token, NULL);
 	if (!err)
@@ -111,8 +114,9 @@ static km_http_response *as_token(struct call *call, const char *hash)
 
 static km_http_response *as_admin(struct call *call, const char *hash, unsigned need)
 {
-	static const enum need ranks[] = {
-		[KM_ADMIN_VIEWER] = NEED_VIEWER, [KM_ADMIN_OPERATOR] = NEED_OPERATOR, [KM_ADMIN_RELEASER] = NEED_RELEASER};
+	static const enum need ranks[] = {[KM_ADMIN_VIEWER] = NEED_VIEWER,
+					  [KM_ADMIN_OPERATOR] = NEED_OPERATOR,
+					  [KM_ADMIN_RELEASER] = NEED_RELEASER};
 	struct km_store_admin admin;
 	enum km_store_why why = KM_STORE_FINE;
 	unsigned wait;
@@ -135,7 +139,8 @@ static km_http_response *as_admin(struct call *call, const char *hash, unsigned 
 	/* What an operator may, a releaser may, too. */
 	if (call->as < (need & NEED_ADMINS & -(need & NEED_ADMINS))) {
 		note_failure(call, "a role that may not");
-		return km_http_fail(403, "role", "the role of this admin token, %s, is not enough", km_admin_role_name(admin.role));
+		return km_http_fail(403, "role", "the role of this admin token, %s, is not enough",
+				    km_admin_role_name(admin.role));
 	}
 	return NULL;
 }

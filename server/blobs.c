@@ -76,7 +76,8 @@ km_http_response *blobs_begin(km_http_request *request, void *ctx)
 	if (refused)
 		return refused;
 	if (!km_hex_ok(call_param(call, "sha256"), KM_SHA256_HEX - 1))
-		return km_http_fail(400, "bad-path", "a blob's name is the SHA-256 of its bytes: 64 lower-case hex digits");
+		return km_http_fail(400, "bad-path",
+				    "a blob's name is the SHA-256 of its bytes: 64 lower-case hex digits");
 	u = km_calloc(1, sizeof(*u));
 	call->data = u;
 	call->free = upload_free;
@@ -185,7 +186,8 @@ km_http_response *blobs_get(km_http_request *request, void *ctx)
 	if (!km_hex_ok(sha256, KM_SHA256_HEX - 1))
 		return absent();
 	if (!may)
-		err = km_store_may_blob(server->store, call->host.token.channel, call->host.token.min_severity, sha256, &may);
+		err = km_store_may_blob(server->store, call->host.token.channel, call->host.token.min_severity, sha256,
+					&may);
 	if (err) {
 		server_warn_error(err, "cannot look for a blob");
 		return km_http_retry_after(km_http_fail(503, "store", "the state cannot be read now; come again"), 10);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* blobs.h - payloads and source diffs: files named by the SHA-256 of their bytes, DIR/blobs/ab/cdef…. What has the name is whole. */
+/* blobs.h - payloads and source diffs: files named by the SHA-256 of their bytes, DIR/blobs/ab/cdef…. What has the name
+ * is whole. */
 #ifndef KMEND_SERVER_BLOBS_H
 #define KMEND_SERVER_BLOBS_H
 

@@ -211,7 +211,8 @@ bool call_arg_int(struct call *call, const char *name, int64_t min, int64_t max,
 		return true;
 	n = *text >= '0' && *text <= '9' && strlen(text) < 19 ? strtoll(text, &end, 10) : -1;
 	if (n < min || n > max || *end) {
-		call_fail(call, 400, "bad-argument", "%s is no number from %lld to %lld", name, (long long)min, (long long)max);
+		call_fail(call, 400, "bad-argument", "%s is no number from %lld to %lld", name, (long long)min,
+			  (long long)max);
 		return false;
 	}
 	*ret = n;

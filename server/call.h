@@ -30,9 +30,9 @@ struct call {
 	struct table_token token; /* NEED_TOKEN */
 	const char *actor;	  /* for the audit log: "admin:ops", "token:ID", "host:ID", "server" */
 
-	/* What is to be done on the writer's or a reader's thread. It sets `response` (nothing for the server's own calls), or fails. For
-	 * the writer: what it did is taken back when it fails or when the answer's status is 400 or more, and it may run again, when the
-	 * database asks for that. */
+	/* What is to be done on the writer's or a reader's thread. It sets `response` (nothing for the server's own
+	 * calls), or fails. For the writer: what it did is taken back when it fails or when the answer's status is 400
+	 * or more, and it may run again, when the database asks for that. */
 	km_error *(*work)(struct call *call);
 	/* After the commit, before the answer; NULL: nothing. */
 	void (*after)(struct call *call);
@@ -55,7 +55,7 @@ km_arena *call_arena(struct call *call);
 void call_end(struct call *call);
 void call_free(void *call);
 
-/* Hands the request to the writer or the readers; NULL, or 503 when too many wait. For handlers: return call_write(…). */
+/* Hands the request to the writer or the readers; or answers 503 when too many wait. NULL, for handlers. */
 km_http_response *call_write(struct call *call, km_error *(*work)(struct call *call));
 km_http_response *call_read(struct call *call, km_error *(*work)(struct call *call));
 /* Hands a call of the server's own to the writer, before all others. */
@@ -66,7 +66,8 @@ km_error *call_json(struct call *call, int status, json_t *json);
 km_error *call_fail(struct call *call, int status, const char *code, const char *fmt, ...) KM_PRINTF(4, 5);
 /* call_fail() by what the store said; `what` is the thing: "token". KM_STORE_FINE gives err. */
 km_error *call_store(struct call *call, km_error *err, enum km_store_why why, const char *what);
-/* The same as call_fail() with an error's message, which is taken; what is not the caller's fault (KM_ENV, KM_BUG) is given back. */
+/* The same as call_fail() with an error's message, which is taken; what is not the caller's fault (KM_ENV, KM_BUG) is
+ * given back. */
 km_error *call_error(struct call *call, int status, const char *code, km_error *err);
 /* Logs the refusal: a person should see that somebody tried. */
 void call_note(struct call *call, const char *action, const char *object, const char *fmt, ...) KM_PRINTF(4, 5);
@@ -77,7 +78,7 @@ km_error *call_audit(struct call *call, const char *action, const char *object, 
 struct km_fields call_fields(struct call *call, struct km_json *json);
 /* {"reason": …} */
 km_error *call_reason(struct call *call, const char **ret);
-/* A number of the query in [min, max], or `other` when it is absent; false: call->response says what is wrong with it. */
+/* A number of the query in [min, max], or `other` when it is absent; false: call->response says why not. */
 bool call_arg_int(struct call *call, const char *name, int64_t min, int64_t max, int64_t other, int64_t *ret);
 /* `limit` of a page. */
 bool call_arg_limit(struct call *call, size_t *ret);

@@ -8,30 +8,32 @@
 
 enum kind { TEXT, URL, BASE, NUMBER, SECONDS, LIFETIMES, LIST, FLAG };
 
+#define AT(field) offsetof(struct config, field)
 static const struct row {
 	const char *name, *value, *about;
 	enum kind kind;
 	size_t at; /* of the field */
 	int64_t min, max;
 } rows[] = {
-	{"listen", "ADDR:PORT", "where to listen; *:PORT is every address (127.0.0.1:8443)", TEXT, offsetof(struct config, listen)},
-	{"data", "DIR", "state, blobs and online keys (/var/lib/kmend/server)", TEXT, offsetof(struct config, data)},
-	{"database", "URL", "postgres://… for several servers on one state; else SQLite in DIR", URL, offsetof(struct config, database)},
-	{"tls-cert", "FILE", "the certificate with its chain, PEM; with tls-key: HTTPS", TEXT, offsetof(struct config, cert)},
-	{"tls-key", "FILE", "its private key", TEXT, offsetof(struct config, key)},
-	{"trusted-proxy", "NET,…", "addresses whose X-Forwarded-For is believed", LIST, offsetof(struct config, proxies)},
-	{"payload-base", "URL", "where hosts get payloads instead: http(s)://…/", BASE, offsetof(struct config, payload_base)},
-	{"metrics-secret", "FILE", "/metrics asks for the word in FILE as a bearer", TEXT, offsetof(struct config, metrics)},
-	{"threads", "N", "that serve connections; 0: one for each CPU (0)", NUMBER, offsetof(struct config, threads), 0, 256},
-	{"connections", "N", "at once; others wait (4000)", NUMBER, offsetof(struct config, connections), 1, 100000},
-	{"interval", "SECONDS", "between two check-ins of a host (3600)", SECONDS, offsetof(struct config, interval), 1, 86400},
-	{"queue", "N", "writes that may wait before hosts are sent away (20000)", NUMBER, offsetof(struct config, queue), 16, 1000000},
-	{"rate-host", "N", "requests a second of one host; 0: any number (10)", NUMBER, offsetof(struct config, rate_host), 0, 1000000},
-	{"rate-token", "N", "… with one token or admin token (200)", NUMBER, offsetof(struct config, rate_token), 0, 1000000},
-	{"rate-address", "N", "… from one address (4000)", NUMBER, offsetof(struct config, rate_address), 0, 1000000},
-	{"rate-failed", "N", "… that could not be authenticated, from one address (5)", NUMBER, offsetof(struct config, rate_failed), 0, 1000000},
-	{"lifetimes", "DOC=TIME,…", "of what is signed here (rollout=30d,timestamp=2d)", LIFETIMES, offsetof(struct config, lifetimes)},
-	{"verbose", NULL, "a line on each request", FLAG, offsetof(struct config, verbose)},
+	{"listen", "ADDR:PORT", "where to listen; *:PORT is every address (127.0.0.1:8443)", TEXT, AT(listen)},
+	{"data", "DIR", "state, blobs and online keys (/var/lib/kmend/server)", TEXT, AT(data)},
+	{"database", "URL", "postgres://… for several servers on one state; else SQLite in DIR", URL, AT(database)},
+	{"tls-cert", "FILE", "the certificate with its chain, PEM; with tls-key: HTTPS", TEXT, AT(cert)},
+	{"tls-key", "FILE", "its private key", TEXT, AT(key)},
+	{"trusted-proxy", "NET,…", "addresses whose X-Forwarded-For is believed", LIST, AT(proxies)},
+	{"payload-base", "URL", "where hosts get payloads instead: http(s)://…/", BASE, AT(payload_base)},
+	{"metrics-secret", "FILE", "/metrics asks for the word in FILE as a bearer", TEXT, AT(metrics)},
+	{"threads", "N", "that serve connections; 0: one for each CPU (0)", NUMBER, AT(threads), 0, 256},
+	{"connections", "N", "at once; others wait (4000)", NUMBER, AT(connections), 1, 100000},
+	{"interval", "SECONDS", "between two check-ins of a host (3600)", SECONDS, AT(interval), 1, 86400},
+	{"queue", "N", "writes that may wait before hosts are sent away (20000)", NUMBER, AT(queue), 16, 1000000},
+	{"rate-host", "N", "requests a second of one host; 0: any number (10)", NUMBER, AT(rate_host), 0, 1000000},
+	{"rate-token", "N", "… with one token or admin token (200)", NUMBER, AT(rate_token), 0, 1000000},
+	{"rate-address", "N", "… from one address (4000)", NUMBER, AT(rate_address), 0, 1000000},
+	{"rate-failed", "N", "… that could not be authenticated, from one address (5)", NUMBER, AT(rate_failed), 0,
+	 1000000},
+	{"lifetimes", "DOC=TIME,…", "of what is signed here (rollout=30d,timestamp=2d)", LIFETIMES, AT(lifetimes)},
+	{"verbose", NULL, "a line on each request", FLAG, AT(verbose)},
 };
 
 void config_default(struct config *ret)
@@ -82,7 +84,8 @@ static km_error *unknown(const char *name)
 	for (size_t i = 0; i < KM_COUNT(rows); i++)
 		names[i] = rows[i].name;
 	near = km_nearest(name, names, KM_COUNT(rows));
-	return near ? km_error_hint(err, "did you mean '%s'?", near) : km_error_hint(err, "kmend-server --help lists them");
+	return near ? km_error_hint(err, "did you mean '%s'?", near)
+		    : km_error_hint(err, "kmend-server --help lists them");
 }
 
 km_error *config_flag(const char *name, bool *has_value)
@@ -105,7 +108,8 @@ static km_error *read_number(const char *value, int64_t min, int64_t max, int64_
 	errno = 0;
 	n = isdigit((unsigned char)*value) ? strtoll(value, &end, 10) : -1;
 	if (n < 0 || errno || *end || n < min || n > max)
-		return km_error_new(KM_USAGE, "'%s' is no number from %lld to %lld", value, (long long)min, (long long)max);
+		return km_error_new(KM_USAGE, "'%s' is no number from %lld to %lld", value, (long long)min,
+				    (long long)max);
 	*ret = n;
 	return NULL;
 }
@@ -128,7 +132,8 @@ static km_error *read_seconds(const char *value, int64_t min, int64_t max, int64
 	unit = unit ? unit : 1;
 	KM_TRY(read_number(digits, 0, max, &number));
 	if (number > max / unit || number * unit < min)
-		return km_error_new(KM_USAGE, "'%s' is not between %lld and %lld seconds", value, (long long)min, (long long)max);
+		return km_error_new(KM_USAGE, "'%s' is not between %lld and %lld seconds", value, (long long)min,
+				    (long long)max);
 	*ret = number * unit;
 	return NULL;
 }
@@ -172,14 +177,16 @@ static km_error *take_word(const char *word, void *ctx)
 
 static km_error *read_url(const char *value, bool base)
 {
-	static const char *const database[] = {"postgres://", "postgresql://", NULL}, *const web[] = {"https://", "http://", NULL};
+	static const char *const database[] = {"postgres://", "postgresql://", NULL}, *const web[] = {"https://",
+												      "http://", NULL};
 
 	for (const char *const *scheme = base ? web : database; *scheme; scheme++)
 		if (km_starts(value, *scheme) && value[strlen(*scheme)] && (!base || km_ends(value, "/")))
 			return NULL;
 	/* A database's URL may have a password, which is not repeated. */
 	return base ? km_error_new(KM_USAGE, "'%s' is no http:// or https:// URL that ends with '/'", value)
-		    : km_error_hint(km_error_new(KM_USAGE, "this is no postgres:// URL"), "without one the state is SQLite in the data directory");
+		    : km_error_hint(km_error_new(KM_USAGE, "this is no postgres:// URL"),
+				    "without one the state is SQLite in the data directory");
 }
 
 static km_error *set_text(char **field, const char *value)
@@ -203,12 +210,9 @@ static km_error *set(struct config *config, const struct row *row, const char *v
 	case BASE:
 		KM_TRY(read_url(value, row->kind == BASE));
 		/* fallthrough */
-	case TEXT:
-		return set_text(field, value);
-	case NUMBER:
-		return read_number(value, row->min, row->max, field);
-	case SECONDS:
-		return read_seconds(value, row->min, row->max, field);
+	case TEXT: return set_text(field, value);
+	case NUMBER: return read_number(value, row->min, row->max, field);
+	case SECONDS: return read_seconds(value, row->min, row->max, field);
 	case LIFETIMES:
 		KM_TRY(each_word(value, take_lifetime, &lifetimes));
 		config->lifetimes = lifetimes;
@@ -301,7 +305,8 @@ km_error *config_read(struct config *config, const char *path)
 km_error *config_check(const struct config *config)
 {
 	if (!config->cert != !config->key)
-		return km_error_new(KM_USAGE, "tls-cert and tls-key belong together, and %s is lacking", config->cert ? "tls-key" : "tls-cert");
+		return km_error_new(KM_USAGE, "tls-cert and tls-key belong together, and %s is lacking",
+				    config->cert ? "tls-key" : "tls-cert");
 	return NULL;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* config.h - what a person may set: a file of KEY = VALUE lines, and flags of the same names over it. All of it is checked before anything
- * starts. */
+/* config.h - what a person may set: a file of KEY = VALUE lines, and flags of the same names over it. All of it is
+ * checked before anything starts. */
 #ifndef KMEND_SERVER_CONFIG_H
 #define KMEND_SERVER_CONFIG_H
 
@@ -9,19 +9,19 @@
 #define CONFIG_PATH "/etc/kmend/server.conf"
 
 struct config {
-	char *listen;	    /* ADDR:PORT */
-	char *data;	    /* the data directory: state.db, blobs, keys */
-	char *database;	    /* a postgres:// URL; NULL: SQLite in data */
-	char *cert, *key;   /* files in PEM, or NULL: no TLS */
-	char *payload_base; /* a URL with its last '/', or NULL */
-	char *metrics;	    /* a file whose content is the bearer that /metrics asks for; NULL: anyone may read it */
-	km_strv proxies;    /* whose X-Forwarded-For is believed */
-	int64_t threads;    /* 0: one for each CPU */
+	char *listen;	     /* ADDR:PORT */
+	char *data;	     /* the data directory: state.db, blobs, keys */
+	char *database;	     /* a postgres:// URL; NULL: SQLite in data */
+	char *cert, *key;    /* files in PEM, or NULL: no TLS */
+	char *payload_base;  /* a URL with its last '/', or NULL */
+	char *metrics;	     /* a file whose content is the bearer that /metrics asks for; NULL: anyone may read it */
+	km_strv proxies;     /* whose X-Forwarded-For is believed */
+	int64_t threads;     /* 0: one for each CPU */
 	int64_t connections; /* at once; others wait in the kernel's queue */
-	int64_t interval;   /* seconds between two check-ins of a host */
-	int64_t queue;	    /* writes that may wait; beyond it hosts are told to come later */
+	int64_t interval;    /* seconds between two check-ins of a host */
+	int64_t queue;	     /* writes that may wait; beyond it hosts are told to come later */
 	int64_t rate_host, rate_token, rate_address, rate_failed; /* requests a second; 0: any number */
-	struct km_lifetimes lifetimes; /* rollout and timestamp are looked at */
+	struct km_lifetimes lifetimes;				  /* rollout and timestamp are looked at */
 	bool verbose;
 };
 

@@ -59,7 +59,8 @@ static bool covers(struct counting *c, const struct table_kernel *kernel)
 	for (size_t i = 0; i < c->release->n_kernels; i++) {
 		const struct km_release_kernel *k = &c->release->kernels[i];
 
-		if (strcmp(k->arch, kernel->arch) || strcmp(k->release, kernel->release) || strcmp(k->build_id, kernel->build_id))
+		if (strcmp(k->arch, kernel->arch) || strcmp(k->release, kernel->release) ||
+		    strcmp(k->build_id, kernel->build_id))
 			continue;
 		km_vec_push(&c->covered, kernel);
 		return true;
@@ -73,7 +74,8 @@ static size_t split(char *text, const char **ret)
 {
 	size_t n = 0;
 
-	for (char *save, *word = strtok_r(text, " ", &save); word && n < KM_FLEET_TAGS; word = strtok_r(NULL, " ", &save))
+	for (char *save, *word = strtok_r(text, " ", &save); word && n < KM_FLEET_TAGS;
+	     word = strtok_r(NULL, " ", &save))
 		ret[n++] = word;
 	return n;
 }
@@ -88,8 +90,8 @@ static void count_host(void *ctx, const struct table_host *host)
 	struct km_member member = {.seen = host->seen, .silent_after = c->silent_after};
 	struct said key = {.host = host->n}, *said;
 
-	if (strcmp(host->token.channel, c->plan->channel) || host->token.revoked || host->token.min_severity > c->severity ||
-	    !covers(c, host->kernel))
+	if (strcmp(host->token.channel, c->plan->channel) || host->token.revoked ||
+	    host->token.min_severity > c->severity || !covers(c, host->kernel))
 		return;
 	text = km_strdup(host->tags);
 	trust.n_tags = split(text, tags);
@@ -133,7 +135,8 @@ static km_error *with_release(struct server *server, struct counting *c, km_aren
 	return err;
 }
 
-km_error *engine_count(struct server *server, const struct km_store_rollout *rollout, int64_t now, struct km_counts *ret)
+km_error *engine_count(struct server *server, const struct km_store_rollout *rollout, int64_t now,
+		       struct km_counts *ret)
 {
 	struct counting c = {.rollout = rollout, .now = now};
 	struct km_plan plan;

@@ -64,8 +64,8 @@ const struct held_channel *snapshot_channel(const struct snapshot *s, const char
 	return NULL;
 }
 
-void snapshot_each(const struct snapshot *s, void (*each)(void *ctx, enum km_doc doc, const char *channel, const struct held *held),
-		   void *ctx)
+void snapshot_each(const struct snapshot *s,
+		   void (*each)(void *ctx, enum km_doc doc, const char *channel, const struct held *held), void *ctx)
 {
 	if (s->root.version)
 		each(ctx, KM_DOC_ROOT, "", &s->root);
@@ -105,8 +105,7 @@ static km_error *dates(const km_envelope *envelope, struct held *ret)
 		ret->issued = timestamp.issued, ret->expires = timestamp.expires;
 		km_timestamp_free(&timestamp);
 		return NULL;
-	default:
-		return km_error_new(KM_BUG, "a channel has no %s", km_doc_name(envelope->doc));
+	default: return km_error_new(KM_BUG, "a channel has no %s", km_doc_name(envelope->doc));
 	}
 }
 
@@ -141,7 +140,8 @@ static km_error *read_held(km_store *store, const char *channel, enum km_doc doc
 	return NULL;
 }
 
-static km_error *read_channel(km_store *store, const struct km_store_channel *from, struct snapshot *s, struct held_channel *ret)
+static km_error *read_channel(km_store *store, const struct km_store_channel *from, struct snapshot *s,
+			      struct held_channel *ret)
 {
 	ret->name = from->name;
 	ret->halt = from->halt;
@@ -210,8 +210,8 @@ static km_http_response *bytes(const void *at, size_t size, const char *sha256, 
 }
 
 /* A document that the snapshot does not have. */
-static km_http_response *from_store(struct call *call, const char *channel, enum km_doc doc, int64_t version, const char *sha256,
-				    const char *cache)
+static km_http_response *from_store(struct call *call, const char *channel, enum km_doc doc, int64_t version,
+				    const char *sha256, const char *cache)
 {
 	struct km_store_document stored;
 	enum km_store_why why = KM_STORE_FINE;
@@ -266,8 +266,9 @@ km_http_response *documents_get_timestamp(km_http_request *request, void *ctx)
 	const char *channel = call_param(call, "channel");
 	struct snapshot *s = documents_get(ctx);
 	const struct held_channel *c = may_channel(call, channel) ? snapshot_channel(s, channel) : NULL;
-	km_http_response *response =
-		c && c->timestamp.version ? bytes(c->timestamp.bytes, c->timestamp.size, c->timestamp.sha256, "no-cache") : absent();
+	km_http_response *response = c && c->timestamp.version ? bytes(c->timestamp.bytes, c->timestamp.size,
+								       c->timestamp.sha256, "no-cache")
+							       : absent();
 
 	documents_release(ctx, s);
 	return response;
@@ -304,7 +305,8 @@ static km_error *release(struct call *call, const char *id, km_http_response **r
 	km_error *err;
 
 	if (!may)
-		KM_TRY(km_store_may_release(call->server->store, call->host.token.channel, call->host.token.min_severity, id, &may));
+		KM_TRY(km_store_may_release(call->server->store, call->host.token.channel,
+					    call->host.token.min_severity, id, &may));
 	err = may ? km_store_release(call->server->store, id, call_arena(call), &stored, &why) : NULL;
 	if (err && err->code != KM_REFUSED)
 		return err;

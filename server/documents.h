@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* documents.h - the newest signed documents in memory, as one snapshot that never changes: a new one takes its place after a commit. */
+/* documents.h - the newest signed documents in memory, as one snapshot that never changes: a new one takes its place
+ * after a commit. */
 #ifndef KMEND_SERVER_DOCUMENTS_H
 #define KMEND_SERVER_DOCUMENTS_H
 
 #include "server.h"
 
-struct held {	    /* a document; version 0: there is none */
+struct held { /* a document; version 0: there is none */
 	int64_t version, issued, expires;
 	char sha256[KM_SHA256_HEX];
 	const void *bytes;

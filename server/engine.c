@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* It decides, and the writer does: each change is a call that is put before all others, guarded by the rollout's revision. */
+/* It decides, and the writer does: each change is a call that is put before all others, guarded by the rollout's
+ * revision. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -128,10 +129,10 @@ static bool change_do(struct engine *e, struct change *change)
 
 /* ---- rollouts ---- */
 
-/* What is to be done. While the server itself has not been there for long, nobody is silent and no wave is complete: hosts had no chance to be
- * heard. What harm they tell counts at once. */
-static km_error *decide(struct engine *e, struct km_store_rollout *rollout, int64_t now, enum km_step *step, bool *changed,
-			char reason[static KM_TRUST_REASON_MAX + 1])
+/* What is to be done. While the server itself has not been there for long, nobody is silent and no wave is complete:
+ * hosts had no chance to be heard. What harm they tell counts at once. */
+static km_error *decide(struct engine *e, struct km_store_rollout *rollout, int64_t now, enum km_step *step,
+			bool *changed, char reason[static KM_TRUST_REASON_MAX + 1])
 {
 	struct km_plan plan;
 	struct km_counts counts;
@@ -180,8 +181,8 @@ static km_error *look(struct engine *e, struct km_store_rollout *rollout, int64_
 	change.action = steps[step].action;
 	change.rollout = step != KM_STEP_STAY;
 	if (change_do(e, &change) && change.action)
-		server_log("rollout %lld of %s: %s%s%s", (long long)rollout->id, rollout->channel, change.action + strlen("rollout."),
-			   *reason ? ": " : "", reason);
+		server_log("rollout %lld of %s: %s%s%s", (long long)rollout->id, rollout->channel,
+			   change.action + strlen("rollout."), *reason ? ": " : "", reason);
 	return NULL;
 }
 
@@ -220,7 +221,8 @@ static km_error *rollouts(struct engine *e, bool kicked)
 
 /* ---- dates ---- */
 
-/* Timestamps are renewed when a quarter of their time is over, rollouts at the half: a server that was down for a while is no outage. */
+/* Timestamps are renewed when a quarter of their time is over, rollouts at the half: a server that was down for a while
+ * is no outage. */
 static bool due(const struct held_channel *c, int64_t now, bool *rollout)
 {
 	const struct held *t = &c->timestamp, *r = &c->rollout;

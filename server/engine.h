@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* engine.h - what goes on by itself: rollouts, new dates on documents, and what other servers on the same state have changed. */
+/* engine.h - what goes on by itself: rollouts, new dates on documents, and what other servers on the same state have
+ * changed. */
 #ifndef KMEND_SERVER_ENGINE_H
 #define KMEND_SERVER_ENGINE_H
 
@@ -13,6 +14,7 @@ void engine_kick(struct engine *engine);
 /* Whether this server runs the rollouts. */
 bool engine_leads(const struct engine *engine);
 /* What the hosts have said of a rollout's release until now. The release is in the store. */
-KM_CHECKED km_error *engine_count(struct server *server, const struct km_store_rollout *rollout, int64_t now, struct km_counts *ret);
+KM_CHECKED km_error *engine_count(struct server *server, const struct km_store_rollout *rollout, int64_t now,
+				  struct km_counts *ret);
 
 #endif

@@ -19,11 +19,13 @@ static void look(void *ctx, enum km_doc doc, const char *channel, const struct h
 	int64_t left = held->expires - l->now;
 
 	if (!held->is_signed)
-		km_strv_printf(l->problems, "the %s%s%s is not signed as the newest root wants it", km_doc_name(doc), space, channel);
+		km_strv_printf(l->problems, "the %s%s%s is not signed as the newest root wants it", km_doc_name(doc),
+			       space, channel);
 	if (left <= 0)
 		km_strv_printf(l->problems, "the %s%s%s has expired", km_doc_name(doc), space, channel);
 	else if (left < HEALTH_SOON && (doc == KM_DOC_ROOT || doc == KM_DOC_INDEX))
-		km_strv_printf(l->problems, "the %s%s%s expires in %lld hours", km_doc_name(doc), space, channel, (long long)left / 3600);
+		km_strv_printf(l->problems, "the %s%s%s expires in %lld hours", km_doc_name(doc), space, channel,
+			       (long long)left / 3600);
 }
 
 static void documents(struct server *server, int64_t now, km_strv *ret)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Attaching, detaching and the check-in: the way that all hosts go all the time. */
+#include "hosts.h"
 #include "call.h"
 #include "documents.h"
 #include "engine.h"
-#include "hosts.h"
 
 /* ---- attach ---- */
 
@@ -77,7 +77,8 @@ km_http_response *hosts_attach(km_http_request *request, void *ctx)
 	if (err)
 		return km_http_fail_error(400, "bad-request", err);
 	if (!a->root)
-		return km_http_retry_after(km_http_fail(503, "no-root", "this server has no root yet: the publisher must send it"), 60);
+		return km_http_retry_after(
+			km_http_fail(503, "no-root", "this server has no root yet: the publisher must send it"), 60);
 	return call_write(call, attach);
 }
 
@@ -132,10 +133,12 @@ static int64_t digest_of(const void *body, size_t size)
 	return digest ? digest : 1;
 }
 
-/* Under load hosts come less often, up to twice the interval: a host that is not heard of for three of them counts as silent. */
+/* Under load hosts come less often, up to twice the interval: a host that is not heard of for three of them counts as
+ * silent. */
 static int64_t interval(struct server *server)
 {
-	return server->config->interval * (server->config->queue + (int64_t)queue_length(server->writer)) / server->config->queue;
+	return server->config->interval * (server->config->queue + (int64_t)queue_length(server->writer)) /
+	       server->config->queue;
 }
 
 static void add_tags(const char *text, km_strv *ret)

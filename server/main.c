@@ -2,8 +2,8 @@
 /* kmend-server: init, admin create, or run until a signal. */
 #include <signal.h>
 #include <sodium.h>
-#include <sys/stat.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -19,7 +19,8 @@ static void help(void)
 {
 	printf("%s\nOptions, also as KEY = VALUE in " CONFIG_PATH ":\n", usage);
 	config_help(stdout);
-	printf("  --%-14s %-10s %s\n  --%-14s %-10s %s\n", "config", "FILE", "instead of " CONFIG_PATH, "check", "", "check the settings and end");
+	printf("  --%-14s %-10s %s\n  --%-14s %-10s %s\n", "config", "FILE", "instead of " CONFIG_PATH, "check", "",
+	       "check the settings and end");
 }
 
 struct words {
@@ -35,8 +36,13 @@ static km_error *flag(struct words *w, int argc, char **argv, int *i)
 	const struct {
 		const char *name, **value;
 		bool *set;
-	} own[] = {{"config", &w->config}, {"role", &w->role},	{"name", &w->name},		  {"check", NULL, &w->check},
-		   {"help", NULL, &w->help}, {"version", NULL, &w->version}, {"print-routes", NULL, &w->routes}};
+	} own[] = {{"config", &w->config},
+		   {"role", &w->role},
+		   {"name", &w->name},
+		   {"check", NULL, &w->check},
+		   {"help", NULL, &w->help},
+		   {"version", NULL, &w->version},
+		   {"print-routes", NULL, &w->routes}};
 	const char **to = NULL;
 	bool has_value, *set = NULL;
 
@@ -69,7 +75,8 @@ static km_error *parse(int argc, char **argv, bool takes_dir, struct words *w)
 		else if (takes_dir && !w->dir)
 			w->dir = argv[i];
 		else
-			return km_error_hint(km_error_new(KM_USAGE, "'%s' is one word too many", argv[i]), "kmend-server --help");
+			return km_error_hint(km_error_new(KM_USAGE, "'%s' is one word too many", argv[i]),
+					     "kmend-server --help");
 	}
 	return NULL;
 }
@@ -151,8 +158,8 @@ static km_error *run(const struct config *config)
 	umask(027);
 	KM_TRY(km_http_systemd_socket(&fd));
 	KM_TRY(server_start(config, fd, &server));
-	server_log("%s: listening on %s; %s; %zu hosts", KMEND_VERSION, km_http_server_url(server.http), km_store_describe(server.store),
-		   table_count(server.table));
+	server_log("%s: listening on %s; %s; %zu hosts", KMEND_VERSION, km_http_server_url(server.http),
+		   km_store_describe(server.store), table_count(server.table));
 	notify("READY=1");
 	wait_for_end(&server, &signals);
 	notify("STOPPING=1");

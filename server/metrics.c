@@ -59,20 +59,24 @@ static void requests(const struct metrics *m, km_str *s)
 			const struct km_http_route *route = i < ROUTES_MAX ? routes_at(i) : NULL;
 
 			if (n)
-				km_str_printf(s, "kmend_requests_total{method=\"%s\",route=\"%s\",status=\"%dxx\"} %llu\n",
-					      route ? route->method : "", route ? route->pattern : "", c, (unsigned long long)n);
+				km_str_printf(s,
+					      "kmend_requests_total{method=\"%s\",route=\"%s\",status=\"%dxx\"} %llu\n",
+					      route ? route->method : "", route ? route->pattern : "", c,
+					      (unsigned long long)n);
 		}
-	head(s, "kmend_request_seconds", "histogram", "from the first line of a request to the last byte of its answer");
+	head(s, "kmend_request_seconds", "histogram",
+	     "from the first line of a request to the last byte of its answer");
 	for (size_t i = 0; i < BUCKETS; i++) {
 		sum += m->buckets[i];
 		km_str_printf(s, "kmend_request_seconds_bucket{le=\"%g\"} %llu\n", bounds[i], (unsigned long long)sum);
 	}
 	sum += m->buckets[BUCKETS];
-	km_str_printf(s, "kmend_request_seconds_bucket{le=\"+Inf\"} %llu\nkmend_request_seconds_sum %.6f\nkmend_request_seconds_count %llu\n",
-		      (unsigned long long)sum, (double)m->microseconds / 1e6, (unsigned long long)sum);
+	km_str_printf(s, "kmend_request_seconds_bucket{le=\"+Inf\"} %llu\n", (unsigned long long)sum);
+	km_str_printf(s, "kmend_request_seconds_sum %.6f\n", (double)m->microseconds / 1e6);
+	km_str_printf(s, "kmend_request_seconds_count %llu\n", (unsigned long long)sum);
 	head(s, "kmend_bytes_total", "counter", "bytes of bodies");
-	km_str_printf(s, "kmend_bytes_total{way=\"in\"} %llu\nkmend_bytes_total{way=\"out\"} %llu\n", (unsigned long long)m->in,
-		      (unsigned long long)m->out);
+	km_str_printf(s, "kmend_bytes_total{way=\"in\"} %llu\nkmend_bytes_total{way=\"out\"} %llu\n",
+		      (unsigned long long)m->in, (unsigned long long)m->out);
 }
 
 static void gauge(km_str *s, const char *name, const char *help, double value)
@@ -90,8 +94,8 @@ static void expiry(void *ctx, enum km_doc doc, const char *channel, const struct
 {
 	const struct expiry *e = ctx;
 
-	km_str_printf(e->s, "kmend_document_days_left{document=\"%s\",channel=\"%s\"} %.3f\n", km_doc_name(doc), channel,
-		      (double)(held->expires - e->now) / 86400);
+	km_str_printf(e->s, "kmend_document_days_left{document=\"%s\",channel=\"%s\"} %.3f\n", km_doc_name(doc),
+		      channel, (double)(held->expires - e->now) / 86400);
 }
 
 static km_error *channels(struct call *call, const struct snapshot *snapshot, km_str *s)
@@ -107,7 +111,8 @@ static km_error *channels(struct call *call, const struct snapshot *snapshot, km
 	}
 	head(s, "kmend_channel_halted", "gauge", "1: all of the channel is halted");
 	for (size_t i = 0; i < snapshot->n_channels; i++)
-		km_str_printf(s, "kmend_channel_halted{channel=\"%s\"} %d\n", snapshot->channels[i].name, !!snapshot->channels[i].halt);
+		km_str_printf(s, "kmend_channel_halted{channel=\"%s\"} %d\n", snapshot->channels[i].name,
+			      !!snapshot->channels[i].halt);
 	return NULL;
 }
 
@@ -119,7 +124,8 @@ static km_error *rollouts(struct call *call, km_str *s)
 	size_t n;
 
 	do {
-		KM_TRY(km_store_rollouts(call->server->store, NULL, false, before, KM_STORE_PAGE_MAX, call_arena(call), &list, &n));
+		KM_TRY(km_store_rollouts(call->server->store, NULL, false, before, KM_STORE_PAGE_MAX, call_arena(call),
+					 &list, &n));
 		for (size_t i = 0; i < n; i++) {
 			states[list[i].at.state]++;
 			before = list[i].id;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "publish.h"
 #include "blobs.h"
 #include "call.h"
 #include "documents.h"
 #include "engine.h"
-#include "publish.h"
 #include "sign.h"
 
 /* ---- what all have in common ---- */
@@ -60,10 +60,11 @@ static km_error *no_root(struct call *call)
 	return call_fail(call, 409, "no-root", "this server has no root yet: send it first");
 }
 
-static km_error *add(struct call *call, const km_envelope *envelope, const char *channel, int64_t version, const struct km_index *index,
-		     enum km_store_why *why)
+static km_error *add(struct call *call, const km_envelope *envelope, const char *channel, int64_t version,
+		     const struct km_index *index, enum km_store_why *why)
 {
-	struct km_store_document document = {.channel = channel, .doc = envelope->doc, .version = version, .stored = call->now};
+	struct km_store_document document = {
+		.channel = channel, .doc = envelope->doc, .version = version, .stored = call->now};
 
 	memcpy(document.sha256, envelope->id, sizeof(document.sha256));
 	document.bytes = km_http_request_body(call->request, &document.size);
@@ -128,7 +129,8 @@ static km_error *take_root(struct call *call, const km_envelope *envelope, const
 	enum km_trust_why why = KM_WHY_NONE;
 	enum km_store_why stored = KM_STORE_FINE;
 	struct km_root root;
-	km_error *err = old ? km_verify_next_root(envelope, old, &root, &why) : km_verify_first_root(envelope, NULL, &root, &why);
+	km_error *err = old ? km_verify_next_root(envelope, old, &root, &why)
+			    : km_verify_first_root(envelope, NULL, &root, &why);
 
 	if (err)
 		return forged(call, envelope, why, err);
@@ -136,7 +138,8 @@ static km_error *take_root(struct call *call, const km_envelope *envelope, const
 	km_root_free(&root);
 	if (err)
 		return call_store(call, err, stored, "root");
-	KM_TRY(call_audit(call, "root.publish", envelope->id, km_arena_printf(call_arena(call), "version %lld", old ? (long long)old->version + 1 : 1LL)));
+	KM_TRY(call_audit(call, "root.publish", envelope->id,
+			  km_arena_printf(call_arena(call), "version %lld", old ? (long long)old->version + 1 : 1LL)));
 	KM_TRY(resign_all(call));
 	call->after = changed;
 	return root_answer(call, 201, envelope);
@@ -288,7 +291,8 @@ static km_error *releases_here(struct call *call, const struct km_index *index, 
 	for (size_t i = 0; i < index->n_releases && !*lacks; i++) {
 		struct km_store_release stored;
 		enum km_store_why why = KM_STORE_FINE;
-		km_error *err = km_store_release(call->server->store, index->releases[i].id, call_arena(call), &stored, &why);
+		km_error *err =
+			km_store_release(call->server->store, index->releases[i].id, call_arena(call), &stored, &why);
 
 		if (err && why != KM_STORE_ABSENT)
 			return err;
@@ -307,7 +311,8 @@ static km_error *store_index(struct call *call, const km_envelope *envelope, con
 	if (err)
 		return call_store(call, err, why, "index");
 	KM_TRY(call_audit(call, "index.publish", index->channel,
-			  km_arena_printf(call_arena(call), "version %lld, %zu releases", (long long)index->version, index->n_releases)));
+			  km_arena_printf(call_arena(call), "version %lld, %zu releases", (long long)index->version,
+					  index->n_releases)));
 	/* A release that has left the channel leaves the rollout document, too. */
 	err = sign_channel(call, index->channel, true);
 	if (err)
@@ -321,11 +326,13 @@ static km_error *take_index(struct call *call, const km_envelope *envelope, cons
 	const char *channel = call_param(call, "channel"), *lacks;
 
 	if (strcmp(index->channel, channel))
-		return forged(call, envelope, KM_WHY_CHANNEL, km_error_new(KM_REFUSED, "this index is of the channel %s", index->channel));
+		return forged(call, envelope, KM_WHY_CHANNEL,
+			      km_error_new(KM_REFUSED, "this index is of the channel %s", index->channel));
 	if (index->expires <= call->now)
 		return forged(call, envelope, KM_WHY_EXPIRED, km_error_new(KM_REFUSED, "this index has expired"));
 	if (index->issued > call->now + KM_TRUST_SKEW)
-		return forged(call, envelope, KM_WHY_CLOCK, km_error_new(KM_REFUSED, "this index comes from the future"));
+		return forged(call, envelope, KM_WHY_CLOCK,
+			      km_error_new(KM_REFUSED, "this index comes from the future"));
 	KM_TRY(releases_here(call, index, &lacks));
 	if (lacks)
 		return call_fail(call, 409, "release-absent", "send its releases first: %s is not here", lacks);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* publish.h - what a publisher sends: signed roots, releases and indexes. They are verified before anything is stored; what was forged is a
- * line in the audit log. */
+/* publish.h - what a publisher sends: signed roots, releases and indexes. They are verified before anything is stored;
+ * what was forged is a line in the audit log. */
 #ifndef KMEND_SERVER_PUBLISH_H
 #define KMEND_SERVER_PUBLISH_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* queue.h - calls that wait for a thread of their own: those that write (in batches, one commit for many) and those that read much. */
+/* queue.h - calls that wait for a thread of their own: those that write (in batches, one commit for many) and those
+ * that read much. */
 #ifndef KMEND_SERVER_QUEUE_H
 #define KMEND_SERVER_QUEUE_H
 
@@ -8,14 +9,14 @@
 struct call;
 struct queue;
 
-/* What its threads do with up to `batch` calls, linked by call->next, in the order in which they came. Called with NULL when none came for
- * `period` seconds (0: never). */
+/* What its threads do with up to `batch` calls, linked by call->next, in the order in which they came. Called with NULL
+ * when none came for `period` seconds (0: never). */
 typedef void queue_work(void *ctx, struct call *calls);
 
 struct queue_options {
 	unsigned threads;
 	size_t batch, bound; /* calls at once; calls that may wait */
-	unsigned period; /* seconds */
+	unsigned period;     /* seconds */
 	queue_work *work;
 	void *ctx;
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* routes.h - the table of all that can be asked for; openapi.json says the same in other words, and a test compares them. */
+/* routes.h - the table of all that can be asked for; openapi.json says the same in other words, and a test compares
+ * them. */
 #ifndef KMEND_SERVER_ROUTES_H
 #define KMEND_SERVER_ROUTES_H
 

@@ -75,8 +75,8 @@ static void request_done(const struct km_http_done *done, const km_http_request 
 
 	metrics_count(server->metrics, routes_index(route), done);
 	if (server->config->verbose)
-		server_log("%s %s %s %d %.1f ms%s", done->remote, done->method, km_http_request_path(request), done->status,
-			   done->seconds * 1000, done->whole ? "" : ", cut off");
+		server_log("%s %s %s %d %.1f ms%s", done->remote, done->method, km_http_request_path(request),
+			   done->status, done->seconds * 1000, done->whole ? "" : ", cut off");
 }
 
 /* ---- setting up ---- */
@@ -86,8 +86,8 @@ static km_error *lock_data(const struct config *config, struct server *ret)
 	KM_AUTOFREE char *path = km_path(config->data, ".server");
 
 	if (!km_is_dir(config->data))
-		return km_error_hint(km_error_new(KM_ENV, "there is no data directory %s", config->data), "kmend-server init %s makes it",
-				     config->data);
+		return km_error_hint(km_error_new(KM_ENV, "there is no data directory %s", config->data),
+				     "kmend-server init %s makes it", config->data);
 	KM_TRY(km_lock(path, false, &ret->lock));
 	if (ret->lock < 0)
 		return km_error_new(KM_ENV, "another kmend-server runs on %s", config->data);
@@ -100,7 +100,8 @@ static km_error *open_state(const struct config *config, struct server *ret)
 	km_error *err;
 
 	if (!config->database && !km_exists(path))
-		return km_error_hint(km_error_new(KM_ENV, "there is no state in %s", config->data), "kmend-server init %s makes it", config->data);
+		return km_error_hint(km_error_new(KM_ENV, "there is no state in %s", config->data),
+				     "kmend-server init %s makes it", config->data);
 	err = km_store_open(config->database ? config->database : path, &ret->store);
 	return err ? km_error_add(err, "cannot open the state") : NULL;
 }
@@ -108,7 +109,11 @@ static km_error *open_state(const struct config *config, struct server *ret)
 static void create_parts(struct server *s)
 {
 	const struct config *c = s->config;
-	struct queue_options writer = {.threads = 1, .batch = WRITER_BATCH, .bound = (size_t)c->queue, .period = 1, .work = writer_work},
+	struct queue_options writer = {.threads = 1,
+				       .batch = WRITER_BATCH,
+				       .bound = (size_t)c->queue,
+				       .period = 1,
+				       .work = writer_work},
 			     readers = {.threads = READERS, .batch = 1, .bound = READS, .work = reader_work};
 
 	s->shared = c->database != NULL;

@@ -3,9 +3,9 @@
  * server.h - what the parts of kmend-server share.
  *
  *	polling threads (lib/http)   authenticate, answer from memory; else make a call wait
- *	the writer (one thread)      runs calls that change something, many in one transaction, and answers after the commit
- *	readers (two threads)        run calls that read much
- *	the engine (one thread)      looks at rollouts and dates each second, and puts calls before the writer
+ *	the writer (one thread)      runs calls that change something, many in one transaction, and answers after the
+ *commit readers (two threads)        run calls that read much the engine (one thread)      looks at rollouts and dates
+ *each second, and puts calls before the writer
  */
 #ifndef KMEND_SERVER_SERVER_H
 #define KMEND_SERVER_SERVER_H
@@ -39,7 +39,8 @@ struct server {
 	int lock; /* on DIR/.server, against a second server; -1: shared */
 };
 
-/* Opens, loads, starts all parts and listens. Whatever fails leaves nothing running. fd: a socket that systemd gave, or -1. */
+/* Opens, loads, starts all parts and listens. Whatever fails leaves nothing running. fd: a socket that systemd gave, or
+ * -1. */
 KM_CHECKED km_error *server_start(const struct config *config, int fd, struct server *ret);
 /* Takes no more connections, lets what is under way end, writes what waits, and frees all. */
 void server_stop(struct server *server);

@@ -22,7 +22,8 @@ struct making {
 static km_error *make_admin(km_store *store, void *ctx)
 {
 	const struct making *m = ctx;
-	struct km_store_audit record = {.at = m->admin.created, .actor = m->by, .action = "admin.create", .object = m->admin.id};
+	struct km_store_audit record = {
+		.at = m->admin.created, .actor = m->by, .action = "admin.create", .object = m->admin.id};
 	KM_AUTOFREE char *detail = km_printf("%s, %s", m->admin.name, km_admin_role_name(m->admin.role));
 	km_arena *arena = km_arena_create();
 	struct km_store_admin *others;
@@ -33,7 +34,8 @@ static km_error *make_admin(km_store *store, void *ctx)
 	if (err)
 		return err;
 	if (m->first && n)
-		return km_error_hint(km_error_new(KM_REFUSED, "this state has admin tokens already"), "kmend-server admin create makes another one");
+		return km_error_hint(km_error_new(KM_REFUSED, "this state has admin tokens already"),
+				     "kmend-server admin create makes another one");
 	record.detail = detail;
 	KM_TRY(km_store_admin_add(store, &m->admin, NULL));
 	return km_store_audit(store, &record, NULL);
@@ -53,7 +55,8 @@ static km_error *add_admin(const struct config *config, enum km_admin_role role,
 	KM_TRY(open_state(config, &store));
 	KM_TRY(km_store_transact(store, make_admin, &m));
 	printf("%s\n", secret);
-	fprintf(stderr, "kmend-server: this is the admin token of %s (%s); it is not shown again\n", name, km_admin_role_name(role));
+	fprintf(stderr, "kmend-server: this is the admin token of %s (%s); it is not shown again\n", name,
+		km_admin_role_name(role));
 	explicit_bzero(secret, strlen(secret));
 	return NULL;
 }
@@ -78,10 +81,12 @@ km_error *setup_admin(const struct config *config, const char *role, const char 
 	if (!role || !name)
 		return km_error_new(KM_USAGE, "admin create needs --role and --name");
 	if (!km_admin_role_of(role, &as))
-		return km_error_hint(km_error_new(KM_USAGE, "there is no role '%s'", role), "viewer, operator or releaser");
+		return km_error_hint(km_error_new(KM_USAGE, "there is no role '%s'", role),
+				     "viewer, operator or releaser");
 	if (!*name || !km_plain(name, KM_TRUST_NAME_MAX))
 		return km_error_new(KM_USAGE, "a name has 1 to %d bytes and no control characters", KM_TRUST_NAME_MAX);
 	if (!km_is_dir(config->data))
-		return km_error_hint(km_error_new(KM_ENV, "there is no data directory %s", config->data), "kmend-server init makes it");
+		return km_error_hint(km_error_new(KM_ENV, "there is no data directory %s", config->data),
+				     "kmend-server init makes it");
 	return add_admin(config, as, name, false);
 }

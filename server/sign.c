@@ -40,8 +40,8 @@ static km_error *find_key(const char *data, const struct km_root *root, enum km_
 	if (err)
 		return err;
 	if (!key)
-		return km_error_hint(km_error_new(KM_REFUSED, "there is no %s key of root %lld on the server", km_role_name(role),
-						  (long long)root->version),
+		return km_error_hint(km_error_new(KM_REFUSED, "there is no %s key of root %lld on the server",
+						  km_role_name(role), (long long)root->version),
 				     "its file belongs into %s, without a passphrase", dir);
 	*ret = key;
 	return NULL;
@@ -106,7 +106,8 @@ static km_error *keep(struct signing *s, km_envelope *envelope, enum km_role rol
 {
 	km_private_key *key = NULL;
 	KM_AUTOFREE char *text = NULL;
-	struct km_store_document document = {.channel = s->channel, .doc = envelope->doc, .version = version, .stored = s->call->now};
+	struct km_store_document document = {
+		.channel = s->channel, .doc = envelope->doc, .version = version, .stored = s->call->now};
 	km_error *err;
 
 	KM_TRY(find_key(s->call->server->config->data, &s->root, role, &key));
@@ -166,10 +167,12 @@ static km_error *collect(struct signing *s, const struct km_index *index, struct
 	size_t n;
 
 	do {
-		KM_TRY(km_store_rollouts(s->call->server->store, s->channel, false, before, PAGE, call_arena(s->call), &rollouts, &n));
+		KM_TRY(km_store_rollouts(s->call->server->store, s->channel, false, before, PAGE, call_arena(s->call),
+					 &rollouts, &n));
 		for (size_t i = 0; i < n; i++) {
 			/* Who has a release must take it back even after the index has dropped it. */
-			bool counts = rollouts[i].at.state == KM_ROLLOUT_TAKEN_BACK || listed(index, rollouts[i].release);
+			bool counts =
+				rollouts[i].at.state == KM_ROLLOUT_TAKEN_BACK || listed(index, rollouts[i].release);
 
 			if (counts && !have_entry(e, rollouts[i].release))
 				KM_TRY(add_entry(e, &rollouts[i]));
@@ -230,7 +233,8 @@ static km_error *sign_timestamp(struct signing *s)
 	km_error *err;
 
 	KM_TRY(find_key(s->call->server->config->data, &s->root, KM_ROLE_TIMESTAMP, &key));
-	err = km_timestamp_for(s->index, s->rollout, s->timestamp_version + 1, s->call->now, lifetimes->timestamp, key, &made);
+	err = km_timestamp_for(s->index, s->rollout, s->timestamp_version + 1, s->call->now, lifetimes->timestamp, key,
+			       &made);
 	km_key_destroy(key);
 	return err ? err : keep(s, made, KM_ROLE_TIMESTAMP, s->timestamp_version + 1);
 }

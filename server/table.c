@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One array of hosts, and two open hash tables of slots into it: by secret and by id, which are sums themselves and need no other hash. */
+/* One array of hosts, and two open hash tables of slots into it: by secret and by id, which are sums themselves and
+ * need no other hash. */
 #include <openssl/crypto.h>
 #include <pthread.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * table.h - the hosts in memory: who a secret belongs to, when a host was last heard of and what it last said, so that a check-in that says
- * nothing new touches no database. About 130 bytes a host. The store has the truth; this is a copy, made at the start and kept up after each
- * commit. Any thread.
+ * table.h - the hosts in memory: who a secret belongs to, when a host was last heard of and what it last said, so that
+ * a check-in that says nothing new touches no database. About 130 bytes a host. The store has the truth; this is a
+ * copy, made at the start and kept up after each commit. Any thread.
  */
 #ifndef KMEND_SERVER_TABLE_H
 #define KMEND_SERVER_TABLE_H
@@ -61,7 +61,8 @@ void table_tag(struct table *table, const char *id, const char *tags);
 size_t table_take_seen(struct table *table, struct km_store_seen *rows, size_t *slots, size_t max);
 /* They could not be stored: they are to be taken again. */
 void table_seen_failed(struct table *table, const struct km_store_seen *rows, const size_t *slots, size_t n);
-/* Reads the answers of km_store_seen(): who is gone is forgotten, and who has another digest says all of it at the next check-in. */
+/* Reads the answers of km_store_seen(): who is gone is forgotten, and who has another digest says all of it at the next
+ * check-in. */
 void table_seen_done(struct table *table, const struct km_store_seen *rows, const size_t *slots, size_t n);
 /* Gives every host, slice by slice: check-ins go on meanwhile, and each() may take its time. */
 void table_each(struct table *table, void (*each)(void *ctx, const struct table_host *host), void *ctx);

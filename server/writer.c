@@ -38,7 +38,8 @@ uint64_t writer_errors(const struct writer *w)
 static void store_down(struct call *call)
 {
 	km_http_response_free(call->response);
-	call->response = km_http_retry_after(km_http_fail(503, "store", "the state cannot be used now; come again"), 10);
+	call->response =
+		km_http_retry_after(km_http_fail(503, "store", "the state cannot be used now; come again"), 10);
 }
 
 static void broke(struct call *call, km_error *err)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* writer.h - group commit: the calls that wait become one transaction, and are answered when it is durable. It also takes the contacts of
- * hosts to the store. */
+/* writer.h - group commit: the calls that wait become one transaction, and are answered when it is durable. It also
+ * takes the contacts of hosts to the store. */
 #ifndef KMEND_SERVER_WRITER_H
 #define KMEND_SERVER_WRITER_H
 
@@ -8,9 +8,9 @@
 #include "server.h"
 
 enum {
-	WRITER_BATCH = 1000,	 /* calls in one transaction */
-	WRITER_SEEN = 4000,	 /* contacts in one, */
-	WRITER_SEEN_BUSY = 500,	 /* … while other calls wait */
+	WRITER_BATCH = 1000,	/* calls in one transaction */
+	WRITER_SEEN = 4000,	/* contacts in one, */
+	WRITER_SEEN_BUSY = 500, /* … while other calls wait */
 	WRITER_SEEN_EVERY = 20, /* seconds */
 };
 

@@ -55,7 +55,8 @@ static void test_read(void **state)
 {
 	KM_CLEANUP(config_freep) struct config config;
 	char *dir = check_dir(), *path = km_path(dir, "conf");
-	static const char text[] = "# settings\n\n  interval =  2m \nlifetimes = timestamp=1h\ntrusted-proxy = ::1,127.0.0.1\nverbose = yes";
+	static const char text[] = "# settings\n\n  interval =  2m \nlifetimes = timestamp=1h\ntrusted-proxy = "
+				   "::1,127.0.0.1\nverbose = yes";
 
 	(void)state;
 	config_default(&config);

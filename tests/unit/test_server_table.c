@@ -127,8 +127,9 @@ static void test_tokens(void **state)
 	put(t, 1);
 	assert_true(table_token_find(t, sum('a', 0), &token));
 	assert_false(table_token_find(t, sum('a', 1), &token));
-	table_token_put(t, &(struct km_store_token){
-				   .id = "0123456789abcdef", .channel = "stable", .secret = sum('a', 0), .revoked = NOW});
+	table_token_put(t,
+			&(struct km_store_token){
+				.id = "0123456789abcdef", .channel = "stable", .secret = sum('a', 0), .revoked = NOW});
 	assert_true(table_token_find(t, sum('a', 0), &token) && token.revoked == NOW);
 	assert_true(table_find(t, sum('c', 1), &h) && h.token.revoked == NOW);
 	table_destroy(t);
