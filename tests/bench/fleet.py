@@ -199,7 +199,7 @@ def simulate(arguments, service, hosts, *more, meanwhile=None, seconds=None):
 # ---- measurements: each gives figures and [(aim, met), …] ----
 
 def steady(arguments, service):
-    result, _ = simulate(arguments, service, arguments.hosts)
+    result, _ = simulate(arguments, service, arguments.hosts, "--warm-up", arguments.interval)
     latency, server = result["latency_ms"], result["server"]
     return result, [("p99 <= 50 ms", latency["p99"] <= 50), ("at most 256 MiB", server["rss_peak_mib"] <= 256),
                     ("less than a core", server["cpu_share"] < 1), ("nothing refused or lost", not refused(result))]
@@ -207,8 +207,9 @@ def steady(arguments, service):
 
 def flat_out(arguments, service):
     """As many check-ins as come, of a fleet and of a small one."""
-    few, _ = simulate(arguments, service, arguments.few, "--time-scale", 1e6, seconds=min(20, arguments.seconds))
-    many, _ = simulate(arguments, service, arguments.hosts, "--time-scale", 1e6, seconds=min(20, arguments.seconds))
+    few, _ = simulate(arguments, service, arguments.few, "--time-scale", 1e6, "--warm-up", 2, seconds=min(20, arguments.seconds))
+    many, _ = simulate(arguments, service, arguments.hosts, "--time-scale", 1e6, "--warm-up", 2 + arguments.hosts / 4000,
+                       seconds=min(20, arguments.seconds))
     rates = [result["server"]["checkins_per_cpu_second"] for result in (few, many)]
     figures = {"few": few, "many": many, "cost_ratio": rates[0] / rates[1] if rates[1] else None}
     return figures, [("8000 check-ins per CPU-second", rates[1] >= 8000), ("the cost is flat (within 25 %)", rates[1] >= .75 * rates[0]),

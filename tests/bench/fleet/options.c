@@ -20,6 +20,7 @@ static const struct {
 	 "simulated seconds between two check-ins of a host (60)"},
 	{"--time-scale", NUMBER, offsetof(struct options, scale), .001, 1e6, "simulated seconds in a real one (1)"},
 	{"--seconds", NUMBER, offsetof(struct options, seconds), .1, 86400, "real seconds to measure (60)"},
+	{"--warm-up", NUMBER, offsetof(struct options, warm_up), 0, 86400, "real seconds before that (0)"},
 	{"--dies-within", NUMBER, offsetof(struct options, dies_within), 0, 86400,
 	 "simulated seconds from a load to a crash or hang, at most (60)"},
 	{"--fail", NUMBER, offsetof(struct options, fail), 0, 1,

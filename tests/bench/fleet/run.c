@@ -101,8 +101,8 @@ static km_error *read_answer(struct fleet *f, const struct connection *c)
 /* The next regular check-in keeps its place in the interval, unless the server cannot keep up. */
 static void move_on(const struct fleet *f, struct sim_host *h, double now)
 {
-	while (h->next <= now)
-		h->next += period(f);
+	if (h->next <= now)
+		h->next += period(f) * (double)((uint64_t)((now - h->next) / period(f)) + 1);
 }
 
 static km_error *take_answer(struct fleet *f, struct connection *c)
@@ -191,6 +191,23 @@ static km_error *turn(struct fleet *f)
 	return NULL;
 }
 
+static km_error *run_for(struct fleet *f, double seconds)
+{
+	double end = km_now() + seconds;
+
+	while (km_now() < end)
+		KM_TRY(turn(f));
+	return NULL;
+}
+
+static void forget(struct fleet *f)
+{
+	f->sent = f->ok = f->lost = 0;
+	memset(f->refused, 0, sizeof(f->refused));
+	memset(&f->latency, 0, sizeof(f->latency));
+	memset(&f->service, 0, sizeof(f->service));
+}
+
 km_error *fleet_run(struct fleet *f)
 {
 	const struct options *o = f->options;
@@ -204,10 +221,12 @@ km_error *fleet_run(struct fleet *f)
 		if (f->hosts[i].fate != FATE_ABSENT)
 			heap_push(&f->heap, f->hosts[i].next, i);
 	}
+	KM_TRY(run_for(f, o->warm_up));
+	forget(f);
+	f->begin = km_now();
 	if (o->pid)
 		KM_TRY(process_usage(o->pid, &f->before));
-	while (km_now() < f->begin + o->seconds)
-		KM_TRY(turn(f));
+	KM_TRY(run_for(f, o->seconds));
 	f->end = km_now();
 	return o->pid ? process_usage(o->pid, &f->after) : NULL;
 }

@@ -20,6 +20,7 @@ struct options {
 	unsigned connections;
 	double interval; /* simulated seconds between two check-ins of a host */
 	double scale;	 /* simulated seconds in a real one */
+	double warm_up;	 /* real seconds before the measurement: a host's first report is a write, the next ones seldom are */
 	double seconds;	 /* real ones, of the measurement */
 	pid_t pid;	 /* of the server; 0: its costs are not looked at */
 	struct km_fleet_kernel kernel;
