@@ -86,6 +86,13 @@ static km_error *read_journal(struct apply *a)
 	return NULL;
 }
 
+static bool is_there(const struct apply *a, const struct km_journal_entry *e)
+{
+	const struct km_applied *p = km_applied_find(&a->applied, e->name);
+
+	return p && p->sha256 && !strcmp(p->sha256, e->payload);
+}
+
 /* A run that was killed, or someone's kmend load and unload, moved on without the journal. */
 static bool follow_kernel(struct apply *a, struct km_journal_entry *e)
 {
@@ -96,7 +103,9 @@ static bool follow_kernel(struct apply *a, struct km_journal_entry *e)
 		step = KM_AT_LOADED;
 		e->ran = true;
 		e->up = km_agent_uptime(a->root);
-	} else if (!in && here && (step == KM_AT_LOADED || step == KM_AT_SETTLED || step == KM_AT_UNLOADING)) {
+	} else if (here && step == KM_AT_UNLOADING && !is_there(a, e)) {
+		step = KM_AT_REMOVED;
+	} else if (!in && here && (step == KM_AT_LOADED || step == KM_AT_SETTLED)) {
 		const struct km_applied *p = km_applied_find(&a->applied, e->name);
 
 		if (!p || !p->transition)

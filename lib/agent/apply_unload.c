@@ -16,7 +16,6 @@ static km_error *enter_outcome(struct apply *a, struct km_journal_entry *e, cons
 	case KM_HOST_DONE:
 	case KM_HOST_ALREADY: a->changed = true; return step(a, e, KM_AT_REMOVED, detail);
 	case KM_HOST_KEPT:
-		a->changed = true;
 		apply_trouble(a, km_error_new(KM_ENV, "%s is disabled, but its module stays: %s", change->name,
 					      change->why ? change->why : "the kernel does not say why"));
 		return step(a, e, KM_AT_REMOVED, detail);

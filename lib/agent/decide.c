@@ -92,17 +92,25 @@ static enum km_severity severity_of(const struct km_release *release)
 	return severity;
 }
 
+/* Its module is in memory, in whatever state: a run that was killed while it took the patch back has left it so. */
+static bool is_going(const struct km_view *v, const struct km_journal_entry *e)
+{
+	const struct km_applied *p = e ? km_applied_find(v->applied, e->name) : NULL;
+
+	return p && p->sha256 && !strcmp(p->sha256, e->payload) &&
+	       ((e->step == KM_AT_UNLOADING && !strcmp(e->boot, v->journal->boot)) ||
+		(e->step == KM_AT_HELD && e->why == KM_HELD_ROLLED_BACK));
+}
+
 static bool is_recalled(const struct km_view *v, const struct km_journal_entry *e, struct km_choice *c)
 {
 	const char *reason = NULL;
 
-	if (!c->in_effect)
-		return false;
-	if (e && e->step == KM_AT_HELD && e->why == KM_HELD_ROLLED_BACK) {
+	if (is_going(v, e)) {
 		agent_detail(c->detail, e->detail);
 		return true;
 	}
-	if (!km_trust_recalls(v->client, c->release->id, &reason))
+	if (!c->in_effect || !km_trust_recalls(v->client, c->release->id, &reason))
 		return false;
 	agent_detail(c->detail, reason ? reason : "");
 	return true;

@@ -330,6 +330,23 @@ def test_kill_without_a_crash_goes_on(w):
         v.end()
 
 
+def test_kill_while_it_is_taken_back(w):
+    """A recall goes on after a kill; after a crash the patch stays out all the same."""
+    for step in ("apply-unloading", "unload-disabled", "unload-removing", "apply-unloaded"):
+        for crash in (False, True):
+            v = World()
+            done(v.attach())
+            v.publisher.rules = [{"id": v.ids["fix_one"], "halt": "it crashes", "rollback": True}]
+            v.publisher.publish()
+            v.refresh(KMEND_KILL_AT=step)
+            if crash:
+                v.host.reboot()
+            done(v.refresh())
+            same(v.host.enabled(), [], f"{step}, crash: {crash}")
+            same(v.last()[v.ids["fix_one"]]["state"], "held" if crash else "removed", f"{step}, crash: {crash}")
+            v.end()
+
+
 def test_held_until_retry(w):
     done(w.attach())
     w.host.reboot()

@@ -308,14 +308,25 @@ static void test_journal(void **state)
 /* Taken back by hand, and still there: it goes. */
 static void test_rolled_back_by_hand(void **state)
 {
+	struct km_journal_entry *e;
 	struct channel c;
 
 	(void)state;
 	setup(&c, three, 1);
 	publish(&c);
 	put_in_kernel(&c, 0, false);
-	enter(&c, 0, KM_AT_HELD)->why = KM_HELD_ROLLED_BACK;
+	e = enter(&c, 0, KM_AT_HELD);
+	e->why = KM_HELD_ROLLED_BACK;
+	strcpy(e->name, "a");
+	strcpy(e->payload, c.applied.at[0].sha256);
 	expect(&c, NULL, KM_AVAILABLE, "unload");
+	/* Disabled, and its module left by a run that was killed. */
+	c.applied.at[0].enabled = c.applied.at[0].registered = false;
+	expect(&c, NULL, KM_AVAILABLE, "unload");
+	e->step = KM_AT_UNLOADING;
+	expect(&c, NULL, KM_AVAILABLE, "unload");
+	km_applied_list_free(&c.applied);
+	expect(&c, NULL, KM_AVAILABLE, "load");
 	end(&c);
 }
 
