@@ -4,8 +4,9 @@
 #include "documents.h"
 #include "health.h"
 #include "sign.h"
+#include "writer.h"
 
-enum { DISK_LEAST = 16 << 20 };
+enum { DISK_LEAST = 16 << 20, STUCK = 5 /* seconds */ };
 
 struct looking {
 	int64_t now;
@@ -62,6 +63,10 @@ bool health_problems(struct server *server, int64_t now, km_strv *ret)
 	}
 	if (queue_length(server->writer) >= (size_t)server->config->queue) {
 		km_strv_push(ret, "too many requests wait");
+		bad = true;
+	}
+	if (writer_busy(server->writes) > STUCK) {
+		km_strv_printf(ret, "the state has taken no change for %.0f seconds", writer_busy(server->writes));
 		bad = true;
 	}
 	documents(server, now, ret);

@@ -12,6 +12,7 @@ struct writer {
 	size_t slots[WRITER_SEEN];
 	struct call *calls; /* of the transaction under way */
 	atomic_uint_fast64_t errors;
+	_Atomic double began; /* the transaction, by km_now(); 0: none */
 };
 
 struct writer *writer_create(struct server *server)
@@ -31,6 +32,13 @@ void writer_destroy(struct writer *w)
 uint64_t writer_errors(const struct writer *w)
 {
 	return w->errors;
+}
+
+double writer_busy(const struct writer *w)
+{
+	double began = w->began;
+
+	return began > 0 ? km_now() - began : 0;
 }
 
 /* ---- one call ---- */
@@ -166,8 +174,11 @@ void writer_work(void *ctx, struct call *calls)
 			w->seen_at = km_now();
 	}
 	w->calls = calls;
-	if (calls || w->n_seen)
-		run_batch(w);
+	if (!calls && !w->n_seen)
+		return;
+	w->began = km_now();
+	run_batch(w);
+	w->began = 0;
 }
 
 void writer_flush(struct writer *w)

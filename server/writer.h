@@ -23,6 +23,9 @@ void writer_flush(struct writer *writer);
 /* Transactions that failed since the start. */
 uint64_t writer_errors(const struct writer *writer);
 
+/* Seconds for which the transaction under way has been so; 0: there is none. */
+double writer_busy(const struct writer *writer);
+
 /* For the queue of readers. */
 void reader_work(void *server, struct call *calls);
 

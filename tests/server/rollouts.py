@@ -3,6 +3,7 @@
 """Rollouts that go on and halt by themselves; a server that stops, dies, ages, and has a twin."""
 import glob
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 import threading
@@ -169,6 +170,24 @@ def test_rotation(work):
         tap.equal(f.ask("POST", "/v1/admin/roots", publisher.file("1.root")).status, 200, "an old root again changes nothing")
         tap.equal(f.ask("GET", "/v1/admin/status").json["root"]["version"], 2, "root 2 stays")
         f.server.stop()
+
+
+def test_state_held(f, host):
+    """Another program holds the state: what needs no write is answered, the rest waits, and health says so."""
+    host.checkin()
+    db = sqlite3.connect(f.server.data / "state.db", isolation_level=None)
+    db.execute("BEGIN IMMEDIATE")
+    tap.equal(host.checkin().status, 200, "a check-in that says nothing new")
+    answers = []
+    late = threading.Thread(target=lambda: answers.append(host.checkin(agent="late").status))
+    late.start()
+    tap.ok(until(lambda: f.server.ask("GET", "/v1/health").status == 503, 12), "a state that takes no change is told")
+    tap.equal(answers, [], "one that does waits")
+    db.execute("ROLLBACK")
+    db.close()
+    late.join(30)
+    tap.equal(answers, [200], "and is answered when it is stored")
+    tap.equal(f.server.ask("GET", "/v1/health").status, 200, "all is well again")
 
 
 def test_admin_beside(f):
@@ -361,6 +380,7 @@ def main():
             test_halts(f, hosts)
             test_channel_halt(f, hosts[0])
             test_restart(f, hosts[0])
+            test_state_held(f, hosts[0])
             test_admin_beside(f)
             test_outage(f, hosts)
             test_kill(f, hosts)
