@@ -12,6 +12,12 @@ static const struct verb {
 	{"publish", "make a release of modules, sign it, bring it to the server", publish_cmds},
 	{"release", "look at releases, withdraw one", release_cmds},
 	{"channel", "say which releases a channel has", channel_cmds},
+	{"rollout", "let a release go to a channel's hosts in waves", rollout_cmds},
+	{"token", "make and revoke the tokens that hosts attach with", token_cmds},
+	{"admin", "make and revoke the tokens of those who run the service", admin_cmds},
+	{"host", "look at hosts, tag and forget them", host_cmds},
+	{"audit", "read and verify the log of who did what", audit_cmds},
+	{"bundle", "carry a channel to hosts without a network", bundle_cmds},
 };
 
 static const struct verb *find(const char *name)

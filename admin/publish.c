@@ -196,28 +196,52 @@ static km_error *check_signed(const struct setup *setup, const km_envelope *rele
 	return err ? km_error_hint(err, "kmend sign --key makes a signature, kmend publish --add adds it") : NULL;
 }
 
+/* Its blobs first: the server takes no release that it could not serve. */
+static km_error *upload(const struct setup *setup, const km_envelope *release, const char *file, bool quiet)
+{
+	KM_CLEANUP(api_close) struct api api = {0};
+	KM_CLEANUP(km_blobs_free) km_blobs blobs = {0};
+	km_stages *stages;
+	km_error *err = NULL;
+
+	KM_TRY(check_signed(setup, release));
+	KM_TRY(km_publish_blobs(release, file, NULL, &blobs));
+	KM_TRY(api_open(setup, &api));
+	stages = km_stages_create(quiet);
+	km_stage(stages, "upload");
+	for (size_t i = 0; i < blobs.n && !err; i++) {
+		km_stage_unit(stages, i + 1, blobs.n, blobs.at[i].source ? "diff" : "module");
+		err = api_blob(&api, &blobs.at[i]);
+	}
+	if (!err)
+		err = api_document(&api, release, "releases");
+	km_stages_end(stages);
+	km_stages_destroy(stages);
+	return err;
+}
+
 static km_error *publish(const struct cmd_args *args, int *status)
 {
 	KM_CLEANUP(setup_free) struct setup setup = {0};
 	KM_CLEANUP(km_envelope_destroyp) km_envelope *release = NULL;
 	KM_AUTOFREE char *file = NULL;
-	bool modules = args->n != 1 || !is_release(args->words[0]), upload;
+	bool modules = args->n != 1 || !is_release(args->words[0]), uploads;
 
 	(void)status;
 	KM_TRY(setup_read(args, &setup));
 	KM_TRY(modules ? from_modules(args, &release, &file) : from_release(args, &setup, &release, &file));
 	/* What was just made waits for its reviewer, unless a server is named in so many words. */
-	upload = setup.server_given || (!modules && setup.server && !args->value[PUBLISH_OUTPUT]);
-	if (!modules && !upload && !args->value[PUBLISH_ADD] && !args->value[PUBLISH_KEY] &&
+	uploads = setup.server_given || (!modules && setup.server && !args->value[PUBLISH_OUTPUT]);
+	if (!modules && !uploads && !args->value[PUBLISH_ADD] && !args->value[PUBLISH_KEY] &&
 	    !args->value[PUBLISH_OUTPUT])
 		return km_error_hint(km_error_new(KM_USAGE, "it is not said where the release is to go"),
 				     "--server URL names the server");
-	if (upload)
-		KM_TRY(check_signed(&setup, release));
+	if (uploads)
+		KM_TRY(upload(&setup, release, file, args->json));
 	if (args->json)
-		view_json(published_json(release, file, upload));
+		view_json(published_json(release, file, uploads));
 	else
-		say(release, file, upload);
+		say(release, file, uploads);
 	return NULL;
 }
 

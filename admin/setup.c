@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where the server is, and what is at hand: from the command line, the environment, and a file of KEY = VALUE lines. */
 #include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "admin.h"
 
@@ -105,6 +108,23 @@ km_error *setup_read(const struct cmd_args *args, struct setup *ret)
 		return err;
 	}
 	*ret = setup;
+	return NULL;
+}
+
+km_error *secret_reserve(const char *path)
+{
+	KM_AUTOCLOSE int fd = path ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
+
+	return path && fd < 0 ? km_error_sys(errno, "cannot make %s", path) : NULL;
+}
+
+km_error *secret_write(const char *path, const char *text)
+{
+	KM_AUTOCLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+	size_t n = strlen(text);
+
+	if (fd < 0 || write(fd, text, n) != (ssize_t)n || fsync(fd) < 0)
+		return km_error_sys(errno, "cannot write %s", path);
 	return NULL;
 }
 

@@ -21,7 +21,7 @@ static bool role_ok(const char *s)
 	return km_admin_role_of(s, &role);
 }
 
-#define TIME_MAX ((int64_t)1 << 40) /* seconds; as good as never */
+enum { TIME_MAX = 0x7fffffff };
 
 /* id and hash of a new secret, which is the caller's to wipe. */
 static char *new_secret(const char *prefix, char id[static KM_TOKEN_ID_LEN + 1], char hash[static KM_SHA256_HEX])
