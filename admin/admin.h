@@ -10,8 +10,8 @@
 #include "cmd.h"
 
 /* Tables of the verbs, each in its file; end with name NULL. */
-extern const struct cmd publish_cmds[], release_cmds[], channel_cmds[], rollout_cmds[], token_cmds[], admin_cmds[], host_cmds[],
-	audit_cmds[], bundle_cmds[];
+extern const struct cmd publish_cmds[], release_cmds[], channel_cmds[], rollout_cmds[], token_cmds[], admin_cmds[],
+	host_cmds[], audit_cmds[], bundle_cmds[];
 
 /* What most actions take, at the same places of their tables; an action's own options begin at AT_OWN. */
 enum { AT_TRUST, AT_SERVER, AT_TOKEN, AT_CA, AT_PROXY, AT_OWN };
@@ -32,8 +32,8 @@ KM_CHECKED km_error *setup_read(const struct cmd_args *args, struct setup *ret);
 void setup_free(struct setup *setup);
 /* The admin token: of the token file, else KMEND_ADMIN_TOKEN; freed with secret_free(). */
 KM_CHECKED km_error *setup_token(const struct setup *setup, char **ret);
-/* A secret that is shown once must have its place before it is asked for: makes an empty file that only its owner can read, never over an
- * existing one. NULL is fine. */
+/* A secret that is shown once must have its place before it is asked for: makes an empty file that only its owner can
+ * read, never over an existing one. NULL is fine. */
 KM_CHECKED km_error *secret_reserve(const char *path);
 /* Writes it there. */
 KM_CHECKED km_error *secret_write(const char *path, const char *text);
@@ -62,18 +62,21 @@ void api_close(struct api *api);
 /* Asks for JSON. Its texts have no control characters any more. fmt makes the path. */
 KM_CHECKED km_error *api_get(const struct api *api, json_t **ret, const char *fmt, ...) KM_PRINTF(3, 4);
 /* The same with a method and a body, which is taken (NULL: none). ret may be NULL. */
-KM_CHECKED km_error *api_send(const struct api *api, const char *method, json_t *body, json_t **ret, const char *fmt, ...)
-	KM_PRINTF(5, 6);
-/* The bytes of a document or file, at most max; for free(). *missing (may be NULL, then it is an error): there is none. */
-KM_CHECKED km_error *api_fetch(const struct api *api, size_t max, uint8_t **bytes, size_t *size, bool *missing, const char *fmt, ...)
-	KM_PRINTF(6, 7);
+KM_CHECKED km_error *api_send(const struct api *api, const char *method, json_t *body, json_t **ret, const char *fmt,
+			      ...) KM_PRINTF(5, 6);
+/* The bytes of a document or file, at most max; for free(). *missing (may be NULL, then it is an error): there is none.
+ */
+KM_CHECKED km_error *api_fetch(const struct api *api, size_t max, uint8_t **bytes, size_t *size, bool *missing,
+			       const char *fmt, ...) KM_PRINTF(6, 7);
 /* Posts a signed document. */
-KM_CHECKED km_error *api_document(const struct api *api, const km_envelope *envelope, const char *fmt, ...) KM_PRINTF(3, 4);
+KM_CHECKED km_error *api_document(const struct api *api, const km_envelope *envelope, const char *fmt, ...)
+	KM_PRINTF(3, 4);
 /* Puts a payload or diff. */
 KM_CHECKED km_error *api_blob(const struct api *api, const struct km_blob *blob);
-/* Asks page by page (`path` may have a query), as long as each names a next one, and gives all elements of `key` as one array. cursor is the
- * argument that takes it: "after", "before". At most `limit` elements, 0 for all. */
-KM_CHECKED km_error *api_pages(const struct api *api, const char *path, const char *key, const char *cursor, size_t limit, json_t **ret);
+/* Asks page by page (`path` may have a query), as long as each names a next one, and gives all elements of `key` as one
+ * array. cursor is the argument that takes it: "after", "before". At most `limit` elements, 0 for all. */
+KM_CHECKED km_error *api_pages(const struct api *api, const char *path, const char *key, const char *cursor,
+			       size_t limit, json_t **ret);
 
 /* ---- find.c: what a word means ----------------------------------------------------------------------------------- */
 /* A release: its id, a file, or with a server the begin of an id, NAME-VERSION or NAME. api may be NULL. */
@@ -83,8 +86,8 @@ char *find_release_name(const json_t *releases, const char *id);
 /* A host by the begin of its id, at least 4 digits. */
 KM_CHECKED km_error *find_host(const struct api *api, const char *word, char ret[static KM_SHA256_HEX]);
 /* The index of a channel as the server has it, verified by the root; *size 0 and bytes NULL: no such channel. */
-KM_CHECKED km_error *find_index(const struct api *api, const struct km_root *root, const char *channel, km_envelope **envelope,
-				struct km_index *ret);
+KM_CHECKED km_error *find_index(const struct api *api, const struct km_root *root, const char *channel,
+				km_envelope **envelope, struct km_index *ret);
 
 /* ---- words.c: what options mean ---------------------------------------------------------------------------------- */
 /* "90", "90s", "15m", "2h", "3d" in seconds. */

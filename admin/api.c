@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The server's admin interface. What it answers is for display and never trusted: what counts is verified by the local root. */
+/* The server's admin interface. What it answers is for display and never trusted: what counts is verified by the local
+ * root. */
 #include <errno.h>
 #include <fcntl.h>
 
@@ -62,10 +63,8 @@ static void make_plain(json_t *value)
 
 		json_string_set(value, plain);
 	}
-	json_array_foreach(value, i, inner)
-		make_plain(inner);
-	json_object_foreach(value, key, inner)
-		make_plain(inner);
+	json_array_foreach(value, i, inner) make_plain(inner);
+	json_object_foreach(value, key, inner) make_plain(inner);
 }
 
 static km_error *take_json(const struct km_http_reply *reply, bool raw, json_t **ret)
@@ -78,8 +77,9 @@ static km_error *take_json(const struct km_http_reply *reply, bool raw, json_t *
 	json = json_loadb(reply->bytes, reply->size, JSON_REJECT_DUPLICATES, &at);
 	if (!json_is_object(json)) {
 		json_decref(json);
-		return km_error_hint(km_error_new(KM_INPUT, "%s answered with something that is no JSON object", reply->url),
-				     "is this the address of a kmend server?");
+		return km_error_hint(
+			km_error_new(KM_INPUT, "%s answered with something that is no JSON object", reply->url),
+			"is this the address of a kmend server?");
 	}
 	if (!raw)
 		make_plain(json);
@@ -136,7 +136,8 @@ km_error *api_send(const struct api *api, const char *method, json_t *body, json
 
 /* ---- bytes ---- */
 
-km_error *api_fetch(const struct api *api, size_t max, uint8_t **bytes, size_t *size, bool *missing, const char *fmt, ...)
+km_error *api_fetch(const struct api *api, size_t max, uint8_t **bytes, size_t *size, bool *missing, const char *fmt,
+		    ...)
 {
 	KM_AUTOFREE char *path = NULL;
 	struct km_http_call call = {.reply_max = max};
@@ -183,7 +184,10 @@ km_error *api_blob(const struct api *api, const struct km_blob *blob)
 
 	if (fd < 0)
 		return km_error_sys(errno, "cannot open %s", blob->path);
-	return ask(api, &(struct km_http_call){.method = "PUT", .path = path, .from_file = true, .fd = fd, .file_size = blob->size}, NULL);
+	return ask(api,
+		   &(struct km_http_call){
+			   .method = "PUT", .path = path, .from_file = true, .fd = fd, .file_size = blob->size},
+		   NULL);
 }
 
 /* ---- pages ---- */
@@ -198,7 +202,8 @@ static char *next_of(const json_t *page)
 	return json_is_string(next) && json_string_length(next) ? km_http_escape(json_string_value(next)) : NULL;
 }
 
-km_error *api_pages(const struct api *api, const char *path, const char *key, const char *cursor, size_t limit, json_t **ret)
+km_error *api_pages(const struct api *api, const char *path, const char *key, const char *cursor, size_t limit,
+		    json_t **ret)
 {
 	KM_AUTOFREE char *next = NULL;
 	json_t *all = json_array();
@@ -207,8 +212,8 @@ km_error *api_pages(const struct api *api, const char *path, const char *key, co
 	for (unsigned pages = 0; pages < PAGES_MAX; pages++) { /* a server could name a next one for ever */
 		size_t left = limit ? limit - json_array_size(all) : 1000;
 		json_t *page = NULL;
-		km_error *err = api_get(api, &page, "%s%slimit=%zu%s%s%s%s", path, join, left < 1000 ? left : 1000, next ? "&" : "",
-					next ? cursor : "", next ? "=" : "", next ? next : "");
+		km_error *err = api_get(api, &page, "%s%slimit=%zu%s%s%s%s", path, join, left < 1000 ? left : 1000,
+					next ? "&" : "", next ? cursor : "", next ? "=" : "", next ? next : "");
 		if (err) {
 			json_decref(all);
 			return err;

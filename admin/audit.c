@@ -56,7 +56,8 @@ static km_error *take_record(const json_t *o, struct km_store_audit *ret)
 }
 
 /* Gives every record behind `after`, page by page. */
-static km_error *each_of_server(const struct api *api, int64_t after, km_error *(*row)(void *ctx, const struct km_store_audit *record), void *ctx)
+static km_error *each_of_server(const struct api *api, int64_t after,
+				km_error *(*row)(void *ctx, const struct km_store_audit *record), void *ctx)
 {
 	for (unsigned pages = 0; pages < PAGES_MAX; pages++) {
 		json_t *page = NULL, *records, *o;
@@ -71,7 +72,8 @@ static km_error *each_of_server(const struct api *api, int64_t after, km_error *
 		{
 			err = take_record(o, &record);
 			if (!err && record.seq <= after)
-				err = km_error_new(KM_REFUSED, "record %lld comes behind record %lld", (long long)record.seq, (long long)after);
+				err = km_error_new(KM_REFUSED, "record %lld comes behind record %lld",
+						   (long long)record.seq, (long long)after);
 			if (!err)
 				err = row(ctx, &record);
 			if (err)
@@ -107,7 +109,8 @@ static km_error *show(const struct cmd_args *args, int *status)
 		after = json_number(json_object_get(page, "head"), "seq") - limit;
 		json_decref(page);
 	}
-	KM_TRY(api_get(&api, &page, "audit?after=%lld&limit=%lld", (long long)(after > 0 ? after : 0), (long long)limit));
+	KM_TRY(api_get(&api, &page, "audit?after=%lld&limit=%lld", (long long)(after > 0 ? after : 0),
+		       (long long)limit));
 	if (args->json) {
 		view_json(page);
 		return NULL;
@@ -146,7 +149,8 @@ static km_error *export(const struct cmd_args *args, int *status)
 
 	(void)status;
 	if (args->json && !output)
-		return km_error_hint(km_error_new(KM_USAGE, "records are lines of text"), "--json goes with --output FILE");
+		return km_error_hint(km_error_new(KM_USAGE, "records are lines of text"),
+				     "--json goes with --output FILE");
 	if (args->value[EXPORT_AFTER])
 		KM_TRY(words_number("--after", args->value[EXPORT_AFTER], INT64_MAX / 2, &after));
 	KM_TRY(open_server(args, true, &api));
@@ -179,15 +183,17 @@ static km_error *check_record(void *ctx, const struct km_store_audit *record)
 	char hash[KM_SHA256_HEX];
 
 	if (c->last && record->seq != c->last + 1)
-		return km_error_new(KM_REFUSED, "record %lld follows record %lld", (long long)record->seq, (long long)c->last);
+		return km_error_new(KM_REFUSED, "record %lld follows record %lld", (long long)record->seq,
+				    (long long)c->last);
 	/* Records that were exported from the middle on hang on the first one's hash, which nothing here can prove. */
 	if (!c->last && record->seq != 1)
 		memcpy(hash, record->hash, KM_SHA256_HEX);
 	else
 		km_audit_hash(c->hash, record, hash);
 	if (strcmp(hash, record->hash))
-		return km_error_hint(km_error_new(KM_REFUSED, "record %lld is not the one that was written: %s %s %s", (long long)record->seq,
-						  record->actor, record->action, record->object),
+		return km_error_hint(km_error_new(KM_REFUSED, "record %lld is not the one that was written: %s %s %s",
+						  (long long)record->seq, record->actor, record->action,
+						  record->object),
 				     "it or the one before it was changed afterwards");
 	c->first = c->first ? c->first : record->seq;
 	c->last = record->seq;
@@ -241,9 +247,11 @@ static km_error *verify(const struct cmd_args *args, int *status)
 		return km_error_hint(km_error_new(KM_REFUSED, "no record has the hash %s", chain.head),
 				     "records were cut off or written anew since it was kept");
 	if (args->json)
-		view_json(json_pack("{s:I, s:I, s:s}", "first", (json_int_t)chain.first, "last", (json_int_t)chain.last, "head", chain.hash));
+		view_json(json_pack("{s:I, s:I, s:s}", "first", (json_int_t)chain.first, "last", (json_int_t)chain.last,
+				    "head", chain.hash));
 	else
-		printf("records %lld to %lld are as they were written\nhead %s\nKeep it elsewhere: --head HASH finds out when records are cut off.\n",
+		printf("records %lld to %lld are as they were written\nhead %s\nKeep it elsewhere: --head HASH finds "
+		       "out when records are cut off.\n",
 		       (long long)chain.first, (long long)chain.last, chain.hash);
 	return NULL;
 }
@@ -251,6 +259,7 @@ static km_error *verify(const struct cmd_args *args, int *status)
 const struct cmd audit_cmds[] = {
 	{"audit show", "", "show the newest records", 0, 0, show_options, show, NULL},
 	{"audit export", "", "write all records, a line each", 0, 0, export_options, export, NULL},
-	{"audit verify", "[FILE]", "check the chain of hashes, of the server or of an export", 0, 1, verify_options, verify, NULL},
+	{"audit verify", "[FILE]", "check the chain of hashes, of the server or of an export", 0, 1, verify_options,
+	 verify, NULL},
 	{0},
 };

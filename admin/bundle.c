@@ -14,7 +14,8 @@ static const struct cmd_option export_options[] = {
 };
 
 /* What is under way from the server into the bundle. */
-struct export {
+struct export
+{
 	const struct api *api;
 	const struct km_root *root;
 	const char *channel;
@@ -30,7 +31,8 @@ static km_error *put(struct export *e, const char *name, const uint8_t *bytes, s
 }
 
 /* A signed document that the local root vouches for. */
-static km_error *fetch(struct export *e, enum km_doc doc, const char *path, km_envelope **ret, uint8_t **bytes, size_t *size)
+static km_error *fetch(struct export *e, enum km_doc doc, const char *path, km_envelope **ret, uint8_t **bytes,
+		       size_t *size)
 {
 	km_envelope *envelope = NULL;
 	km_error *err;
@@ -130,7 +132,8 @@ static km_error *put_release(struct export *e, const char *id)
 
 static km_error *put_named(struct export *e, enum km_doc doc, const struct km_named *named, km_envelope **ret)
 {
-	KM_AUTOFREE char *path = km_printf("/v1/channels/%s/%s/%lld", e->channel, km_doc_name(doc), (long long)named->version);
+	KM_AUTOFREE char *path =
+		km_printf("/v1/channels/%s/%s/%lld", e->channel, km_doc_name(doc), (long long)named->version);
 	KM_AUTOFREE uint8_t *bytes = NULL;
 	char name[KM_SOURCE_NAME];
 	size_t size;
@@ -210,17 +213,18 @@ static km_error *export(const struct cmd_args *args, int *status)
 	e.payloads = km_map_create();
 	err = fill(&e, &setup, output);
 	if (!err && args->json)
-		view_json(json_pack("{s:s, s:s, s:i, s:i}", "file", output, "channel", e.channel, "releases", (int)e.n_releases, "payloads",
-				    (int)km_map_count(e.payloads)));
+		view_json(json_pack("{s:s, s:s, s:i, s:i}", "file", output, "channel", e.channel, "releases",
+				    (int)e.n_releases, "payloads", (int)km_map_count(e.payloads)));
 	else if (!err)
-		printf("%s: %s with %zu releases and %zu payloads; `kmend bundle import` takes it on a host\n", output, e.channel,
-		       e.n_releases, km_map_count(e.payloads));
+		printf("%s: %s with %zu releases and %zu payloads; `kmend bundle import` takes it on a host\n", output,
+		       e.channel, e.n_releases, km_map_count(e.payloads));
 	km_map_destroy(e.payloads);
 	km_strv_free(&e.kernels);
 	return err;
 }
 
 const struct cmd bundle_cmds[] = {
-	{"bundle export", "CHANNEL", "write all that hosts of a channel need into one file", 1, 1, export_options, export, NULL},
+	{"bundle export", "CHANNEL", "write all that hosts of a channel need into one file", 1, 1, export_options,
+	 export, NULL},
 	{0},
 };

@@ -1,25 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* kmend channel: which releases a channel has. Each change is the next index, signed by a key that the server never sees. */
+/* kmend channel: which releases a channel has. Each change is the next index, signed by a key that the server never
+ * sees. */
 #include "admin.h"
 
-enum { CHANNEL_NAME = AT_OWN, CHANNEL_INDEX, CHANNEL_KEY, CHANNEL_PASSPHRASE, CHANNEL_OUTPUT, CHANNEL_LIFETIME, CHANNEL_DATE,
-       CHANNEL_OWN };
+enum {
+	CHANNEL_NAME = AT_OWN,
+	CHANNEL_INDEX,
+	CHANNEL_KEY,
+	CHANNEL_PASSPHRASE,
+	CHANNEL_OUTPUT,
+	CHANNEL_LIFETIME,
+	CHANNEL_DATE,
+	CHANNEL_OWN
+};
 enum { ADD_AT_ONCE = CHANNEL_OWN, ADD_NEW };
 enum { WITHDRAW_REASON = CHANNEL_OWN };
 enum { PROMOTE_FROM = CHANNEL_OWN, PROMOTE_TO, PROMOTE_AT_ONCE };
 enum { STOP_REASON = AT_OWN, HISTORY_DOCUMENT = AT_OWN, HISTORY_LIMIT };
 
-#define SIGN_OPTIONS                                                                                             \
-	[CHANNEL_KEY] = {"key", "FILE,...", "sign with this index key (those of --trust)", .many = true},        \
-	[CHANNEL_PASSPHRASE] = {"passphrase-file", "FILE", "its first line is the key's passphrase"},            \
-	[CHANNEL_OUTPUT] = {"output", "FILE", "write the index, unsigned without --key; upload nothing"},        \
-	[CHANNEL_LIFETIME] = {"lifetime", "DAYS", "how long the index is valid (365)"},                          \
+#define SIGN_OPTIONS                                                                                                   \
+	[CHANNEL_KEY] = {"key", "FILE,...", "sign with this index key (those of --trust)", .many = true},              \
+	[CHANNEL_PASSPHRASE] = {"passphrase-file", "FILE", "its first line is the key's passphrase"},                  \
+	[CHANNEL_OUTPUT] = {"output", "FILE", "write the index, unsigned without --key; upload nothing"},              \
+	[CHANNEL_LIFETIME] = {"lifetime", "DAYS", "how long the index is valid (365)"},                                \
 	[CHANNEL_DATE] = {"date", "DATE", "take this for today, where the clock is not right"}
-#define CHANGE_OPTIONS                                                                                           \
-	COMMON_OPTIONS,                                                                                          \
-	[CHANNEL_NAME] = {"channel", "NAME", "the channel"},                                                     \
-	[CHANNEL_INDEX] = {"index", "FILE", "the last index, verified like the server's, which is the default"}, \
-	SIGN_OPTIONS
+#define CHANGE_OPTIONS                                                                                                 \
+	COMMON_OPTIONS, [CHANNEL_NAME] = {"channel", "NAME", "the channel"},                                           \
+			[CHANNEL_INDEX] = {"index", "FILE",                                                            \
+					   "the last index, verified like the server's, which is the default"},        \
+			SIGN_OPTIONS
 
 static const struct cmd_option add_options[] = {
 	CHANGE_OPTIONS,
@@ -122,9 +131,8 @@ static km_error *no_channel(const struct api *api, const char *channel)
 	km_error *failed = api_get(api, &page, "channels");
 
 	km_error_free(failed);
-	json_array_foreach(json_object_get(page, "channels"), i, c)
-		if (n < KM_COUNT(names))
-			names[n++] = json_text(c, "name");
+	json_array_foreach(json_object_get(page, "channels"), i, c) if (n < KM_COUNT(names)) names[n++] =
+		json_text(c, "name");
 	near = km_nearest(channel, names, n);
 	err = near ? km_error_hint(err, "did you mean '%s'?", near)
 		   : km_error_hint(err, "kmend channel list shows them; kmend channel add --new begins one");
@@ -142,7 +150,8 @@ static km_error *index_of_server(const struct desk *desk, const char *channel, s
 	return envelope ? NULL : no_channel(&desk->api, channel);
 }
 
-static km_error *last_index(const struct cmd_args *args, const struct desk *desk, const char *channel, struct km_index *ret)
+static km_error *last_index(const struct cmd_args *args, const struct desk *desk, const char *channel,
+			    struct km_index *ret)
 {
 	return args->value[CHANNEL_INDEX] ? index_of_file(args->value[CHANNEL_INDEX], &desk->root, channel, ret)
 					  : index_of_server(desk, channel, ret);
@@ -152,8 +161,8 @@ static km_error *last_index(const struct cmd_args *args, const struct desk *desk
 
 static json_t *index_json(const km_envelope *index, const char *file, bool uploaded)
 {
-	return json_pack("{s:s, s:o, s:o, s:b, s:i}", "id", index->id, "body", trust_body_json(index), "file", view_text_json(file),
-			 "uploaded", uploaded, "signatures", (int)index->signatures.n);
+	return json_pack("{s:s, s:o, s:o, s:b, s:i}", "id", index->id, "body", trust_body_json(index), "file",
+			 view_text_json(file), "uploaded", uploaded, "signatures", (int)index->signatures.n);
 }
 
 static km_error *sign(const struct cmd_args *args, const struct desk *desk, km_envelope *index)
@@ -169,7 +178,8 @@ static km_error *sign(const struct cmd_args *args, const struct desk *desk, km_e
 	return NULL;
 }
 
-static km_error *upload_index(const struct api *api, const struct km_root *root, const km_envelope *envelope, struct km_index *index)
+static km_error *upload_index(const struct api *api, const struct km_root *root, const km_envelope *envelope,
+			      struct km_index *index)
 {
 	km_error *err = km_verify(envelope, root, NULL);
 
@@ -194,7 +204,8 @@ static km_error *finish(const struct cmd_args *args, const struct desk *desk, km
 	if (!output)
 		printf("\nthe server has it\n");
 	else
-		printf("\n%s: the next index, %s\n", output, index->signatures.n ? "signed" : "unsigned: kmend sign --key signs it");
+		printf("\n%s: the next index, %s\n", output,
+		       index->signatures.n ? "signed" : "unsigned: kmend sign --key signs it");
 	return NULL;
 }
 
@@ -393,9 +404,8 @@ static km_error *show(const struct cmd_args *args, int *status)
 
 	(void)status;
 	KM_TRY(ask(args, &page, &releases));
-	json_array_foreach(json_object_get(page, "channels"), i, c)
-		if (!strcmp(json_text(c, "name"), args->words[0]))
-			found = c;
+	json_array_foreach(json_object_get(page, "channels"), i, c) if (!strcmp(json_text(c, "name"), args->words[0]))
+		found = c;
 	if (!found) {
 		err = km_error_hint(km_error_new(KM_USAGE, "the server has no channel '%s'", args->words[0]),
 				    "kmend channel list shows them");
@@ -405,7 +415,8 @@ static km_error *show(const struct cmd_args *args, int *status)
 		printf("%s, index %lld, %lld hosts\n", json_text(found, "name"), (long long)json_number(found, "index"),
 		       (long long)json_number(found, "hosts"));
 		if (*json_text(found, "halt"))
-			printf("%sHALTED%s: %s\n", km_colour_on(stdout, KM_RED), km_colour_off(stdout), json_text(found, "halt"));
+			printf("%sHALTED%s: %s\n", km_colour_on(stdout, KM_RED), km_colour_off(stdout),
+			       json_text(found, "halt"));
 		putchar('\n');
 		show_releases(found, releases);
 	}
@@ -427,12 +438,14 @@ static km_error *history(const struct cmd_args *args, int *status)
 
 	(void)status;
 	if (!km_trust_name_ok(args->words[0]) || !km_trust_name_ok(document))
-		return km_error_new(KM_USAGE, "there is no channel '%s', or no document '%s'", args->words[0], document);
+		return km_error_new(KM_USAGE, "there is no channel '%s', or no document '%s'", args->words[0],
+				    document);
 	if (args->value[HISTORY_LIMIT])
 		KM_TRY(words_number("--limit", args->value[HISTORY_LIMIT], 1000, &limit));
 	KM_TRY(setup_read(args, &setup));
 	KM_TRY(api_open(&setup, &api));
-	KM_TRY(api_get(&api, &page, "channels/%s/history?document=%s&limit=%lld", args->words[0], document, (long long)limit));
+	KM_TRY(api_get(&api, &page, "channels/%s/history?document=%s&limit=%lld", args->words[0], document,
+		       (long long)limit));
 	if (args->json) {
 		view_json(page);
 		return NULL;
@@ -464,7 +477,8 @@ static km_error *stop(const struct cmd_args *args, const char *action, const cha
 		return km_error_new(KM_USAGE, "'%s' cannot be the name of a channel", args->words[0]);
 	KM_TRY(setup_read(args, &setup));
 	KM_TRY(api_open(&setup, &api));
-	KM_TRY(api_send(&api, "POST", json_pack("{s:s}", "reason", reason), &answer, "channels/%s/%s", args->words[0], action));
+	KM_TRY(api_send(&api, "POST", json_pack("{s:s}", "reason", reason), &answer, "channels/%s/%s", args->words[0],
+			action));
 	if (args->json) {
 		view_json(answer);
 		return NULL;
@@ -490,10 +504,13 @@ const struct cmd channel_cmds[] = {
 	{"channel list", "", "list the channels", 0, 0, upload_options, list, NULL},
 	{"channel show", "CHANNEL", "show which releases a channel has", 1, 1, upload_options, show, NULL},
 	{"channel add", "RELEASE", "give a release to a channel", 1, 1, add_options, add, NULL},
-	{"channel promote", "RELEASE", "give a release of one channel to the next one", 1, 1, promote_options, promote, NULL},
-	{"channel withdraw", "RELEASE", "take a release from a channel: no host loads it any more", 1, 1, withdraw_options, withdraw, NULL},
+	{"channel promote", "RELEASE", "give a release of one channel to the next one", 1, 1, promote_options, promote,
+	 NULL},
+	{"channel withdraw", "RELEASE", "take a release from a channel: no host loads it any more", 1, 1,
+	 withdraw_options, withdraw, NULL},
 	{"channel renew", "", "sign the same index with new dates", 0, 0, renew_options, renew, NULL},
-	{"channel upload", "INDEX", "bring an index that was signed elsewhere to the server", 1, 1, upload_options, upload, NULL},
+	{"channel upload", "INDEX", "bring an index that was signed elsewhere to the server", 1, 1, upload_options,
+	 upload, NULL},
 	{"channel history", "CHANNEL", "list the indexes that a channel has had", 1, 1, history_options, history, NULL},
 	{"channel halt", "CHANNEL", "stop everything of a channel, at once", 1, 1, stop_options, halt, NULL},
 	{"channel resume", "CHANNEL", "let it go on", 1, 1, stop_options, resume, NULL},

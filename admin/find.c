@@ -18,7 +18,8 @@ static bool fits(const json_t *release, const char *word)
 	const char *name = json_text(release, "name");
 	KM_AUTOFREE char *full = km_printf("%s-%s", name, json_text(release, "version"));
 
-	return !strcmp(word, name) || !strcmp(word, full) || (is_begin(word) && km_starts(json_text(release, "id"), word));
+	return !strcmp(word, name) || !strcmp(word, full) ||
+	       (is_begin(word) && km_starts(json_text(release, "id"), word));
 }
 
 static km_error *among(const json_t *releases, const char *word, char ret[static KM_SHA256_HEX])
@@ -29,12 +30,12 @@ static km_error *among(const json_t *releases, const char *word, char ret[static
 	size_t i, n = 0;
 	km_error *err;
 
-	json_array_foreach(releases, i, release)
-		if (fits(release, word) && km_hex_ok(json_text(release, "id"), ID_LEN)) {
-			km_str_printf(&names, "%s%.*s (%s-%s)", n++ ? ", " : "", SHORT_LEN, json_text(release, "id"),
-				      json_text(release, "name"), json_text(release, "version"));
-			found = release;
-		}
+	json_array_foreach(releases, i, release) if (fits(release, word) && km_hex_ok(json_text(release, "id"), ID_LEN))
+	{
+		km_str_printf(&names, "%s%.*s (%s-%s)", n++ ? ", " : "", SHORT_LEN, json_text(release, "id"),
+			      json_text(release, "name"), json_text(release, "version"));
+		found = release;
+	}
 	if (n == 1) {
 		memcpy(ret, json_text(found, "id"), KM_SHA256_HEX);
 		err = NULL;
@@ -42,7 +43,8 @@ static km_error *among(const json_t *releases, const char *word, char ret[static
 		err = km_error_hint(km_error_new(KM_USAGE, "'%s' can be %zu releases: %s", word, n, names.at),
 				    "write NAME-VERSION or more of the id");
 	} else {
-		err = km_error_hint(km_error_new(KM_USAGE, "the server has no release '%s'", word), "kmend release list shows them");
+		err = km_error_hint(km_error_new(KM_USAGE, "the server has no release '%s'", word),
+				    "kmend release list shows them");
 	}
 	km_str_free(&names);
 	return err;
@@ -79,9 +81,8 @@ char *find_release_name(const json_t *releases, const char *id)
 	json_t *release;
 	size_t i;
 
-	json_array_foreach(releases, i, release)
-		if (!strcmp(json_text(release, "id"), id))
-			return km_printf("%s %s (%.*s)", json_text(release, "name"), json_text(release, "version"), SHORT_LEN, id);
+	json_array_foreach(releases, i, release) if (!strcmp(json_text(release, "id"), id)) return km_printf(
+		"%s %s (%.*s)", json_text(release, "name"), json_text(release, "version"), SHORT_LEN, id);
 	return km_printf("%.*s", SHORT_LEN, id);
 }
 
@@ -103,24 +104,27 @@ km_error *find_host(const struct api *api, const char *word, char ret[static KM_
 	}
 	KM_TRY(api_get(api, &page, "hosts?q=%s&limit=100", word));
 	hosts = json_object_get(page, "hosts");
-	json_array_foreach(hosts, i, host)
-		if (km_starts(json_text(host, "id"), word) && km_hex_ok(json_text(host, "id"), ID_LEN)) {
-			found = json_text(host, "id");
-			n++;
-		}
+	json_array_foreach(hosts, i,
+			   host) if (km_starts(json_text(host, "id"), word) && km_hex_ok(json_text(host, "id"), ID_LEN))
+	{
+		found = json_text(host, "id");
+		n++;
+	}
 	if (n == 1)
 		memcpy(ret, found, KM_SHA256_HEX);
 	else
-		err = km_error_hint(km_error_new(KM_USAGE, n ? "'%s' is the begin of several hosts' ids" : "there is no host '%s'", word),
-				    "kmend host list shows the ids");
+		err = km_error_hint(
+			km_error_new(KM_USAGE, n ? "'%s' is the begin of several hosts' ids" : "there is no host '%s'",
+				     word),
+			"kmend host list shows the ids");
 	json_decref(page);
 	return err;
 }
 
 /* ---- indexes ---- */
 
-/* The version of the newest index by what the server says of its channels; 0: no such channel. What it says decides only which document is
- * asked for. */
+/* The version of the newest index by what the server says of its channels; 0: no such channel. What it says decides
+ * only which document is asked for. */
 static km_error *newest_index(const struct api *api, const char *channel, int64_t *ret)
 {
 	json_t *page = NULL, *c;
@@ -128,15 +132,14 @@ static km_error *newest_index(const struct api *api, const char *channel, int64_
 
 	*ret = 0;
 	KM_TRY(api_get(api, &page, "channels"));
-	json_array_foreach(json_object_get(page, "channels"), i, c)
-		if (!strcmp(json_text(c, "name"), channel))
-			*ret = json_number(c, "index");
+	json_array_foreach(json_object_get(page, "channels"), i, c) if (!strcmp(json_text(c, "name"), channel)) *ret =
+		json_number(c, "index");
 	json_decref(page);
 	return NULL;
 }
 
-static km_error *check_index(const km_envelope *envelope, const struct km_root *root, const char *channel, int64_t version,
-			     struct km_index *ret)
+static km_error *check_index(const km_envelope *envelope, const struct km_root *root, const char *channel,
+			     int64_t version, struct km_index *ret)
 {
 	struct km_index index;
 	km_error *err = NULL;
@@ -154,7 +157,8 @@ static km_error *check_index(const km_envelope *envelope, const struct km_root *
 	return err;
 }
 
-km_error *find_index(const struct api *api, const struct km_root *root, const char *channel, km_envelope **envelope, struct km_index *ret)
+km_error *find_index(const struct api *api, const struct km_root *root, const char *channel, km_envelope **envelope,
+		     struct km_index *ret)
 {
 	KM_AUTOFREE uint8_t *bytes = NULL;
 	km_envelope *e = NULL;
@@ -168,7 +172,8 @@ km_error *find_index(const struct api *api, const struct km_root *root, const ch
 	KM_TRY(newest_index(api, channel, &version));
 	if (!version)
 		return NULL;
-	KM_TRY(api_fetch(api, km_doc_max(KM_DOC_INDEX), &bytes, &size, NULL, "/v1/channels/%s/index/%lld", channel, (long long)version));
+	KM_TRY(api_fetch(api, km_doc_max(KM_DOC_INDEX), &bytes, &size, NULL, "/v1/channels/%s/index/%lld", channel,
+			 (long long)version));
 	err = km_envelope_parse(KM_DOC_INDEX, bytes, size, &e, NULL);
 	if (!err)
 		err = check_index(e, root, channel, version, ret);

@@ -4,7 +4,17 @@
 
 #include "admin.h"
 
-enum { LIST_CHANNEL = AT_OWN, LIST_STATE, LIST_TAG, LIST_KERNEL, LIST_TOKEN, LIST_RELEASE, LIST_PATCH_STATE, LIST_HEALTH, LIST_LIMIT };
+enum {
+	LIST_CHANNEL = AT_OWN,
+	LIST_STATE,
+	LIST_TAG,
+	LIST_KERNEL,
+	LIST_TOKEN,
+	LIST_RELEASE,
+	LIST_PATCH_STATE,
+	LIST_HEALTH,
+	LIST_LIMIT
+};
 enum { TAG_ADD = AT_OWN, TAG_REMOVE };
 
 static const struct cmd_option list_options[] = {
@@ -43,8 +53,9 @@ static km_error *list_path(const struct cmd_args *args, const struct api *api, k
 	static const struct {
 		int option;
 		const char *name;
-	} filters[] = {{LIST_CHANNEL, "channel"}, {LIST_STATE, "state"},		 {LIST_TAG, "tag"},	  {LIST_KERNEL, "kernel"},
-		       {LIST_TOKEN, "token"},	  {LIST_PATCH_STATE, "patch_state"}, {LIST_HEALTH, "health"}};
+	} filters[] = {{LIST_CHANNEL, "channel"}, {LIST_STATE, "state"}, {LIST_TAG, "tag"},
+		       {LIST_KERNEL, "kernel"},	  {LIST_TOKEN, "token"}, {LIST_PATCH_STATE, "patch_state"},
+		       {LIST_HEALTH, "health"}};
 	char id[KM_SHA256_HEX];
 
 	km_str_add(path, "hosts");
@@ -143,8 +154,8 @@ static void view_host(const json_t *h, const json_t *releases)
 {
 	static const struct {
 		const char *name, *key;
-	} lines[] = {{"host", "id"},	   {"channel", "channel"}, {"state", "state"}, {"kernel", "kernel"}, {"arch", "arch"},
-		     {"build-id", "build_id"}, {"agent", "agent"},     {"token", "token"}};
+	} lines[] = {{"host", "id"},   {"channel", "channel"},	 {"state", "state"}, {"kernel", "kernel"},
+		     {"arch", "arch"}, {"build-id", "build_id"}, {"agent", "agent"}, {"token", "token"}};
 	KM_AUTOFREE char *tags = json_words(json_object_get(h, "tags"));
 	char ago[32], when[32];
 
@@ -214,11 +225,11 @@ static km_error *new_tags(const struct cmd_args *args, const struct api *api, co
 	if (!args->value[TAG_ADD] && !args->value[TAG_REMOVE])
 		return NULL;
 	if (args->n > 1)
-		return km_error_new(KM_USAGE, "--add and --remove change the tags, words replace them all: one of both");
+		return km_error_new(KM_USAGE,
+				    "--add and --remove change the tags, words replace them all: one of both");
 	KM_TRY(api_get(api, &host, "hosts/%s", id));
-	json_array_foreach(json_object_get(host, "tags"), i, tag)
-		if (json_is_string(tag))
-			add(ret, json_string_value(tag));
+	json_array_foreach(json_object_get(host, "tags"), i, tag) if (json_is_string(tag))
+		add(ret, json_string_value(tag));
 	json_decref(host);
 	trust_words(args->value[TAG_ADD], &words);
 	for (i = 0; i < words.n; i++)
@@ -252,7 +263,8 @@ static km_error *tag(const struct cmd_args *args, int *status)
 	KM_TRY(find_host(&api, args->words[0], id));
 	KM_TRY(new_tags(args, &api, id, &tags));
 	KM_TRY(check_tags(&tags));
-	KM_TRY(api_send(&api, "PUT", json_pack("{s:o}", "tags", view_strings_json(&tags)), &answer, "hosts/%s/tags", id));
+	KM_TRY(api_send(&api, "PUT", json_pack("{s:o}", "tags", view_strings_json(&tags)), &answer, "hosts/%s/tags",
+			id));
 	if (args->json) {
 		view_json(answer);
 		return NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Waves, gates and times of a rollout, as people write them. */
-#include "admin.h"
 #include "plan.h"
+#include "admin.h"
 
 const struct policy policies[] = {
 	{"careful", "canary,1%,10%,50%,100%", "hosts with the tag canary, then ever more of all"},

@@ -114,13 +114,14 @@ static void show_listed(const json_t *release)
 
 	json_array_foreach(json_object_get(release, "channels"), i, c)
 		printf("%-11s %s%s%s\n", i ? "" : "channels", json_text(c, "channel"),
-		       *json_text(c, "withdrawn")			      ? ", withdrawn: "
+		       *json_text(c, "withdrawn")		    ? ", withdrawn: "
 		       : json_is_true(json_object_get(c, "staged")) ? ", staged"
-								      : "",
+								    : "",
 		       json_text(c, "withdrawn"));
 	json_array_foreach(json_object_get(release, "counts"), i, c)
-		printf("%-11s %lld in %s: %s%s%s\n", i ? "" : "hosts", (long long)json_number(c, "hosts"), json_text(c, "channel"),
-		       json_text(c, "state"), *json_text(c, "health") ? ", " : "", json_text(c, "health"));
+		printf("%-11s %lld in %s: %s%s%s\n", i ? "" : "hosts", (long long)json_number(c, "hosts"),
+		       json_text(c, "channel"), json_text(c, "state"), *json_text(c, "health") ? ", " : "",
+		       json_text(c, "health"));
 }
 
 /* The release's own bytes, which name its diff, are verified; then the diff is the one that was signed. */
@@ -242,8 +243,8 @@ static km_error *list(const struct cmd_args *args, int *status)
 
 /* ---- withdraw: from every channel that has it ---- */
 
-static km_error *withdraw_from(const struct cmd_args *args, const struct setup *setup, const struct api *api, const struct km_root *root,
-			       const char *channel, const struct km_channel_change *what)
+static km_error *withdraw_from(const struct cmd_args *args, const struct setup *setup, const struct api *api,
+			       const struct km_root *root, const char *channel, const struct km_channel_change *what)
 {
 	KM_CLEANUP(km_index_free) struct km_index last = {0};
 	KM_CLEANUP(km_envelope_destroyp) km_envelope *now = NULL;
@@ -258,8 +259,8 @@ static km_error *withdraw_from(const struct cmd_args *args, const struct setup *
 	return api_document(api, next, "channels/%s/index", channel);
 }
 
-static km_error *withdraw_all(const struct cmd_args *args, const struct setup *setup, const struct api *api, const json_t *listed,
-			      const struct km_channel_change *what, json_t *done)
+static km_error *withdraw_all(const struct cmd_args *args, const struct setup *setup, const struct api *api,
+			      const json_t *listed, const struct km_channel_change *what, json_t *done)
 {
 	KM_CLEANUP(km_root_free) struct km_root root = {0};
 	json_t *c;
@@ -314,6 +315,7 @@ static km_error *withdraw(const struct cmd_args *args, int *status)
 const struct cmd release_cmds[] = {
 	{"release list", "", "list the releases that the server has", 0, 0, list_options, list, NULL},
 	{"release show", "FILE|RELEASE", "show what one says, after checking it", 1, 1, show_options, show, NULL},
-	{"release withdraw", "RELEASE", "take one from every channel: no host loads it any more", 1, 1, withdraw_options, withdraw, NULL},
+	{"release withdraw", "RELEASE", "take one from every channel: no host loads it any more", 1, 1,
+	 withdraw_options, withdraw, NULL},
 	{0},
 };

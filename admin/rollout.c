@@ -8,18 +8,29 @@
 #include "admin.h"
 #include "plan.h"
 
-enum { START_CHANNEL = AT_OWN, START_WAVES, START_POLICY, START_SETTLE, START_GATE, START_COMPLETE, START_SILENT, START_NOT_BEFORE,
-       START_DRY };
+enum {
+	START_CHANNEL = AT_OWN,
+	START_WAVES,
+	START_POLICY,
+	START_SETTLE,
+	START_GATE,
+	START_COMPLETE,
+	START_SILENT,
+	START_NOT_BEFORE,
+	START_DRY
+};
 enum { STATUS_CHANNEL = AT_OWN, STATUS_ALL, STATUS_WATCH, STATUS_EVERY };
 enum { STOP_REASON = AT_OWN };
 
 static const struct cmd_option start_options[] = {
 	COMMON_OPTIONS,
 	[START_CHANNEL] = {"channel", "NAME", "the channel, whose index lists the release"},
-	[START_WAVES] = {"waves", "WAVE,...", "tags and shares of all hosts, as in canary,1%,10%,50%,100%", .many = true},
+	[START_WAVES] = {"waves", "WAVE,...", "tags and shares of all hosts, as in canary,1%,10%,50%,100%",
+			 .many = true},
 	[START_POLICY] = {"policy", "NAME", "careful (the default), edge-first or all-at-once"},
 	[START_SETTLE] = {"settle", "TIME", "how long a host must be well before it counts (15m)"},
-	[START_GATE] = {"gate", "GATE=N,...", "what is allowed: crashed=0,failed=1%,stalled=5%,silent=2%", .many = true},
+	[START_GATE] = {"gate", "GATE=N,...", "what is allowed: crashed=0,failed=1%,stalled=5%,silent=2%",
+			.many = true},
 	[START_COMPLETE] = {"complete", "SHARE", "of a wave's online hosts that must have settled (90%)"},
 	[START_SILENT] = {"silent-after", "TIME", "when a host counts as silent (three intervals and a minute)"},
 	[START_NOT_BEFORE] = {"not-before", "TIME", "when it begins: a date, or +2h"},
@@ -65,7 +76,8 @@ static km_error *read_plan(const struct cmd_args *args, struct km_plan *ret)
 	const char *channel = args->value[START_CHANNEL];
 
 	if (!channel || !km_trust_name_ok(channel))
-		return km_error_new(KM_USAGE, channel ? "'%s' cannot be the name of a channel" : "--channel NAME says where",
+		return km_error_new(KM_USAGE,
+				    channel ? "'%s' cannot be the name of a channel" : "--channel NAME says where",
 				    channel ? channel : "");
 	KM_TRY(plan_make(&words, ret));
 	snprintf(ret->channel, sizeof(ret->channel), "%s", channel);
@@ -81,8 +93,8 @@ static void view_plan(const struct km_plan *plan)
 		printf("wave %-2zu     %s\n", i + 1, plan_wave(&plan->waves[i], name));
 	if (plan->not_before)
 		printf("begins      %s\n", short_time(plan->not_before, when));
-	printf("goes on     when %s of a wave's online hosts have been well for %lld s\n", plan_share(plan->complete, share),
-	       (long long)plan->settle);
+	printf("goes on     when %s of a wave's online hosts have been well for %lld s\n",
+	       plan_share(plan->complete, share), (long long)plan->settle);
 	printf("halts       above %u crashed", plan->gates.crashed);
 	printf(", %s failed", plan_share(plan->gates.failed, share));
 	printf(", %s stalled", plan_share(plan->gates.stalled, share));
@@ -119,8 +131,8 @@ static km_error *send_plan(const struct cmd_args *args, struct km_plan *plan)
 		return NULL;
 	}
 	view_plan(plan);
-	printf("\nrollout %lld has begun; `kmend rollout status %lld --watch` shows how it goes\n", (long long)json_number(answer, "id"),
-	       (long long)json_number(answer, "id"));
+	printf("\nrollout %lld has begun; `kmend rollout status %lld --watch` shows how it goes\n",
+	       (long long)json_number(answer, "id"), (long long)json_number(answer, "id"));
 	json_decref(answer);
 	return NULL;
 }
@@ -150,7 +162,8 @@ static km_error *get_list(const struct cmd_args *args, const struct api *api, bo
 
 	if (channel && !km_trust_name_ok(channel))
 		return km_error_new(KM_USAGE, "'%s' cannot be the name of a channel", channel);
-	path = km_printf("rollouts?open=%s%s%s", open ? "true" : "false", channel ? "&channel=" : "", channel ? channel : "");
+	path = km_printf("rollouts?open=%s%s%s", open ? "true" : "false", channel ? "&channel=" : "",
+			 channel ? channel : "");
 	return api_pages(api, path, "rollouts", "before", open ? 0 : 100, ret);
 }
 
@@ -257,7 +270,8 @@ static km_error *view_all(const json_t *rollouts, const json_t *releases)
 	return NULL;
 }
 
-static km_error *status_once(const struct cmd_args *args, const struct api *api, const json_t *releases, bool *running, int *status)
+static km_error *status_once(const struct cmd_args *args, const struct api *api, const json_t *releases, bool *running,
+			     int *status)
 {
 	json_t *rollouts = NULL;
 	km_error *err = NULL;
@@ -314,7 +328,8 @@ static km_error *act(const struct cmd_args *args, const char *action, const char
 	KM_TRY(words_reason(args->value[STOP_REASON], &reason));
 	KM_TRY(rollout_number(args->words[0], &id));
 	KM_TRY(open_server(args, &api));
-	KM_TRY(api_send(&api, "POST", json_pack("{s:s}", "reason", reason), &answer, "rollouts/%lld/%s", (long long)id, action));
+	KM_TRY(api_send(&api, "POST", json_pack("{s:s}", "reason", reason), &answer, "rollouts/%lld/%s", (long long)id,
+			action));
 	if (args->json) {
 		view_json(answer);
 		return NULL;

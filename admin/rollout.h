@@ -6,7 +6,8 @@
 #include <jansson.h>
 #include <kmend/base.h>
 
-/* Prints a rollout as GET rollouts/ID gives it: its waves with a bar each, and its gates. releases: as for find_release_name(). */
+/* Prints a rollout as GET rollouts/ID gives it: its waves with a bar each, and its gates. releases: as for
+ * find_release_name(). */
 KM_CHECKED km_error *rollout_view(const json_t *rollout, const json_t *releases, int64_t now);
 /* A bar of that many characters, filled as part is of whole (0 of 0: not at all); into a buffer of its own. */
 enum { BAR_WIDTH = 24 };

@@ -60,8 +60,8 @@ static void view_wave(const json_t *r, const struct km_plan *plan, size_t i, int
 	else if (plan->not_before > now)
 		printf("%s begins %s\n", rollout_bar(0, 1, bar), short_time(plan->not_before, since));
 	else
-		printf("%s %lld of %lld online hosts settled, since %s\n", rollout_bar(settled, online, bar), (long long)settled,
-		       (long long)online, short_time(json_number(r, "wave_since"), since));
+		printf("%s %lld of %lld online hosts settled, since %s\n", rollout_bar(settled, online, bar),
+		       (long long)settled, (long long)online, short_time(json_number(r, "wave_since"), since));
 }
 
 static void view_hosts(const json_t *counts)
@@ -82,7 +82,8 @@ static void view_gate(const char *name, const json_t *r, int64_t of, unsigned al
 	char share[16];
 	bool trips = of < 0 ? n > (int64_t)allowed : n * KM_PERMYRIAD > (int64_t)allowed * of;
 
-	printf("gate        %-8s %s%lld%s", name, km_colour_on(stdout, trips ? KM_RED : KM_PLAIN), (long long)n, km_colour_off(stdout));
+	printf("gate        %-8s %s%lld%s", name, km_colour_on(stdout, trips ? KM_RED : KM_PLAIN), (long long)n,
+	       km_colour_off(stdout));
 	if (of < 0)
 		printf(", %u allowed", allowed);
 	else

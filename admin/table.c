@@ -62,7 +62,8 @@ void table_end(struct table *table, const char *nothing)
 			const char *cell = table->cells.at[row * table->columns + column];
 			bool last = column + 1 == table->columns;
 
-			printf("%s%s%s%*s", row ? "" : km_colour_on(stdout, KM_BOLD), cell, row ? "" : km_colour_off(stdout),
+			printf("%s%s%s%*s", row ? "" : km_colour_on(stdout, KM_BOLD), cell,
+			       row ? "" : km_colour_off(stdout),
 			       last ? 0 : (int)(column_width(table, column) - width_of(cell) + 2), last ? "" : " ");
 			if (last)
 				putchar('\n');

@@ -53,7 +53,9 @@ static km_error *token_body(const struct cmd_args *args, json_t *body)
 	int64_t limit;
 
 	if (!channel || !km_trust_name_ok(channel))
-		return km_error_new(KM_USAGE, channel ? "'%s' cannot be the name of a channel" : "--channel NAME says which patches its hosts get",
+		return km_error_new(KM_USAGE,
+				    channel ? "'%s' cannot be the name of a channel"
+					    : "--channel NAME says which patches its hosts get",
 				    channel ? channel : "");
 	json_object_set_new(body, "name", json_string(args->words[0]));
 	json_object_set_new(body, "channel", json_string(channel));
@@ -70,7 +72,8 @@ static km_error *token_body(const struct cmd_args *args, json_t *body)
 }
 
 /* A file that nobody else can read, or the terminal. */
-static km_error *give(const struct cmd_args *args, const char *output, const json_t *answer, const char *key, const char *word, const char *what)
+static km_error *give(const struct cmd_args *args, const char *output, const json_t *answer, const char *key,
+		      const char *word, const char *what)
 {
 	if (output) {
 		KM_AUTOFREE char *line = km_printf("%s\n", word);
@@ -94,7 +97,8 @@ static km_error *give(const struct cmd_args *args, const char *output, const jso
 }
 
 /* Takes body. */
-static km_error *ask_secret(const struct setup *setup, struct api *api, const char *path, json_t *body, const char *output, json_t **ret)
+static km_error *ask_secret(const struct setup *setup, struct api *api, const char *path, json_t *body,
+			    const char *output, json_t **ret)
 {
 	km_error *err = api_open(setup, api);
 
@@ -144,7 +148,8 @@ static km_error *create_admin(const struct cmd_args *args, int *status)
 	KM_CLEANUP(api_close) struct api api = {0};
 	const char *role = args->value[ADMIN_ROLE] ? args->value[ADMIN_ROLE] : "viewer";
 	json_t *body = json_pack("{s:s, s:s}", "name", args->words[0], "role", role), *answer = NULL;
-	km_error *err = body ? add_expires(body, args->value[ADMIN_EXPIRES]) : km_error_new(KM_USAGE, "a word is not in UTF-8");
+	km_error *err =
+		body ? add_expires(body, args->value[ADMIN_EXPIRES]) : km_error_new(KM_USAGE, "a word is not in UTF-8");
 
 	(void)status;
 	if (!err)
@@ -257,7 +262,8 @@ static km_error *end_token(const struct cmd_args *args, const char *key, const c
 
 	KM_TRY(words_reason(args->value[REVOKE_REASON], &reason));
 	if (strlen(id) != 16 || strspn(id, "0123456789abcdef") != 16)
-		return km_error_hint(km_error_new(KM_USAGE, "'%s' is no id of a token", id), "16 hex digits, as `list` shows them");
+		return km_error_hint(km_error_new(KM_USAGE, "'%s' is no id of a token", id),
+				     "16 hex digits, as `list` shows them");
 	KM_TRY(setup_read(args, &setup));
 	KM_TRY(api_open(&setup, &api));
 	KM_TRY(api_send(&api, "POST", json_pack("{s:s}", "reason", reason), &answer, "%s/%s/revoke", key, id));
@@ -289,7 +295,8 @@ const struct cmd token_cmds[] = {
 	{0},
 };
 const struct cmd admin_cmds[] = {
-	{"admin create", "NAME", "make a token for a person or program of the publisher's", 1, 1, admin_options, create_admin, NULL},
+	{"admin create", "NAME", "make a token for a person or program of the publisher's", 1, 1, admin_options,
+	 create_admin, NULL},
 	{"admin list", "", "list them, without their secrets", 0, 0, list_options, list_admins, NULL},
 	{"admin revoke", "ID", "end one", 1, 1, revoke_options, revoke_admin, NULL},
 	{0},

@@ -55,7 +55,8 @@ km_error *words_share(const char *option, const char *text, unsigned *ret)
 		used = n && n <= 2 ? used + 1 + (int)n : 0;
 	}
 	if (!used || strcmp(text + used, "%") || whole * 100 + part > KM_PERMYRIAD)
-		return km_error_hint(km_error_new(KM_USAGE, "%s: '%s' is no share", option, text), "for example 5%% or 0.25%%");
+		return km_error_hint(km_error_new(KM_USAGE, "%s: '%s' is no share", option, text),
+				     "for example 5%% or 0.25%%");
 	*ret = whole * 100 + part;
 	return NULL;
 }
