@@ -31,6 +31,10 @@ for header in include/kmend/*.h include/uapi/*.h; do
 	gcc -std=gnu17 -Wall -Wextra -Werror -Iinclude -fsyntax-only -x c "$header"
 	result $? "$header stands alone"
 done
+for package in $(sed -n '/^# -- to build it/,/^# -- to build patches/p' scripts/packages.txt | grep -e '-dev$' | grep -v '^libc6-dev$'); do
+	sed -n '/^Build-Depends:/,/^Standards/p' debian/control | grep -q "^ $package,*$"
+	result $? "$package is in Build-Depends of debian/control"
+done
 version=$(sed -n "s/^  version: '\(.*\)',$/\1/p" meson.build)
 grep -q "^MODULE_VERSION(\"$version\");$" kmod/main.c && grep -q "^## $version" CHANGELOG.md
 result $? "kmend.ko and CHANGELOG.md have the version of the project"
