@@ -8,7 +8,7 @@
 here=$(cd "$(dirname "$0")" && pwd)
 short=
 [ "$1" != --short ] || { short=1; shift; }
-debs=$(cd "$1" && pwd)
+debs=$(cd "$1" && pwd) && ls "$debs"/*.deb "$debs"/old/*.deb >/dev/null || { echo "not ok 1 - there are packages of build.sh"; exit 1; }
 
 cache=${KMEND_CACHE:-${XDG_CACHE_HOME:+$XDG_CACHE_HOME/kmend}}
 if [ -z "$cache" ]; then
@@ -118,7 +118,12 @@ in_root kmend build x.patch
 expect 1 'what is missing for kmend build is named' err kmend-build
 in_root bash -c '. /usr/share/bash-completion/completions/kmend* && COMP_WORDS=(kmend lo) COMP_CWORD=1 && _kmend && echo "${COMPREPLY[@]}"'
 expect 0 'the completion completes' out load
-apt purge kmend
+# What a host that was attached has; only a purge may take it.
+enter sh -c 'mkdir -p /var/lib/kmend/agent /var/lib/kmend/spool /etc/kmend && echo x >/var/lib/kmend/agent/identity && echo x >/etc/kmend/agent.conf'
+apt remove kmend
+[ "$status" = 0 ] && [ -s "$root/var/lib/kmend/agent/identity" ] && [ -s "$root/etc/kmend/agent.conf" ]
+ok $? 'removed, kmend leaves identity and configuration'
+in_root dpkg --purge kmend
 expect 0 'kmend can be purged'
 nothing_remains 'nothing of it remains'
 
@@ -151,10 +156,13 @@ expect 0 'the older version can be installed'
 installed "$old" 'all of it is installed'
 in_root dkms status kmend
 expect 0 'dkms has built the module' out "kmend/$old, $release, x86_64: installed"
+echo '# a person was here' >>"$root/etc/kmend/server.conf"
 apt install $(cd "$debs" && for deb in *.deb; do echo "/debs/$deb"; done)
 expect 0 'it can be upgraded'
 installed "$version" 'all of it is upgraded'
 
+tail -n 1 "$root/etc/kmend/server.conf" | grep -q 'a person was here'
+ok $? 'a changed server.conf is left alone'
 in_root dkms status kmend
 expect 0 'dkms has built the module anew' out "kmend/$version, $release, x86_64: installed"
 ! grep -q "kmend/$old" "$work/out"
@@ -164,10 +172,23 @@ expect 0 'it is for that kernel' out "$release SMP"
 
 # ---- use ---------------------------------------------------------------------------------------------------------------
 in_root kmend help --json
-for verb in $(python3 -c 'import json, sys; print(*(v["name"] for v in json.load(open(sys.argv[1]))["verbs"]))' "$work/out"); do
+for verb in $(python3 -c 'import json, sys; print(*(v["name"] for v in json.load(open(sys.argv[1]))["verbs"] if v["name"] != "agent"))' "$work/out"); do
 	in_root kmend $verb --help
 	expect 0 "kmend $verb --help" out "usage: kmend"
 done
+in_root getent passwd kmend
+expect 0 'the user that talks to the network' out '/nologin'
+for unit in $(cd "$root/lib/systemd/system" && ls kmend-*.service); do
+	in_root systemd-analyze verify --man=no --recursive-errors=no "$unit"
+	[ "$status" = 0 ] && ! grep kmend "$work/err"
+	ok $? "$unit is one to systemd"
+done
+in_root systemctl is-enabled kmend-agent kmend-boot
+expect 0 'the agent is enabled'
+in_root systemctl is-enabled kmend-server
+expect 1 'the server is not before a person has set it up' out disabled
+in_root kmend-server --help
+expect 0 'kmend-server --help' out 'usage: kmend-server'
 in_root kmend-lab --help
 expect 0 'kmend-lab --help' out 'usage: kmend-lab'
 for page in $(cd "$here/../../man" && ls ./*.[1-9]); do
