@@ -6,9 +6,18 @@
 
 #include <ctype.h>
 
-/* Digits between a dot and the next dot or the end are the compiler's: "foo.isra.0.cold" and "count.12".
-   __UNIQUE_ID_x123 ends in
-   __COUNTER__. */
+/* What ends in __COUNTER__, or in it and __LINE__ (__BTF_ID__struct__bpf_htab__5382194). */
+static bool counted(const char *name)
+{
+	static const char *const prefixes[] = {"__UNIQUE_ID_", "__addressable_", "__BTF_ID__"};
+
+	for (size_t i = 0; i < KM_COUNT(prefixes); i++)
+		if (km_starts(name, prefixes[i]))
+			return true;
+	return false;
+}
+
+/* Digits between a dot and the next dot or the end are the compiler's: "foo.isra.0.cold" and "count.12". */
 char *km_name_key(km_arena *arena, const char *name)
 {
 	char *key = km_arena_strdup(arena, name), *to = key;
@@ -23,7 +32,7 @@ char *km_name_key(km_arena *arena, const char *name)
 			s = end;
 	}
 	*to = 0;
-	if (km_starts(key, "__UNIQUE_ID_") || km_starts(key, "__addressable_")) {
+	if (counted(key)) {
 		size_t n = strcspn(key, ".");
 
 		while (n && isdigit((unsigned char)key[n - 1]))

@@ -56,6 +56,8 @@ static void test_keys(void **state)
 		{"v1.2x", "v1.2x"},
 		{"__UNIQUE_ID_ddebug602.27", "__UNIQUE_ID_ddebug"},
 		{"__UNIQUE_ID_license301", "__UNIQUE_ID_license"},
+		{"__BTF_ID__struct__bpf_htab__5382194", "__BTF_ID__struct__bpf_htab__"},
+		{"__BTF_ID__func__f2__17", "__BTF_ID__func__f2__"},
 		{"__tracepoint_x2", "__tracepoint_x2"},
 	};
 	km_arena *arena = km_arena_create();
