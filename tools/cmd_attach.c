@@ -90,6 +90,22 @@ static km_error *attach(const struct cmd_args *args, const char *root, const cha
 	return fleet_refresh();
 }
 
+/* Their conditions did not hold at the boot before: without this the host would be on its own until the next one, and its first orderly
+ * shutdown would say no goodbye. */
+static void start_units(const char *root)
+{
+	char *const argv[] = {(char *)"systemctl", (char *)"start", (char *)"kmend-boot.service", (char *)"kmend-agent.service", NULL};
+	struct km_cmd cmd = {.argv = argv, .timeout = 60};
+	km_error *err;
+
+	if (*root || !km_is_dir("/run/systemd/system"))
+		return;
+	err = km_run_ok(&cmd, NULL);
+	if (err)
+		km_warn("the agent is not started: %s", err->message);
+	km_error_free(err);
+}
+
 km_error *cmd_attach(const struct cmd_args *args, int *status)
 {
 	KM_AUTOFREE char *root = km_agent_root(), *secret = NULL, *in_token = NULL;
@@ -110,6 +126,7 @@ km_error *cmd_attach(const struct cmd_args *args, int *status)
 		err = NULL;
 	}
 	KM_TRY(err);
+	start_units(root);
 	return fleet_view_show(root, "attach", args->json);
 }
 
