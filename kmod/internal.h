@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * internal.h - what the files of kmend.ko share, from the bottom up: compat, arch, symbols, stack, tasks, redirect, transition and its
  * modes, objects, patch, state, sysfs, main. A file uses only what stands above it, but for the hooks at the end.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * jump.c - branches on static keys that are not exported. The module loader reads a module's __jump_table before the module's init; the keys
  * that the core relocates are not there yet. A patch that needs some keeps the whole table in a section that the loader does not know, and it is

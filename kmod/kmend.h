@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * kmend.h - what a live patch tells kmend.ko: patch -> objects -> functions, in the manner of <linux/livepatch.h>.
  *

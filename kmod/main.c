@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * kmend.ko comes and goes. It cannot go while a patch is in: the patch modules use its symbols.
  */

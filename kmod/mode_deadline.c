@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * deadline: hybrid in a given time T.
  *	from T/8	blockers are nudged, every T/8

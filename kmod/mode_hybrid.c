@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * hybrid: as lazy, and any task may switch wherever its whole stack is known and holds none of the functions: by itself as it leaves a CPU,
  * or while it sleeps, looked at from outside.

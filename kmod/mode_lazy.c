@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * lazy: a user task switches on its way to user space and nowhere else, by itself; a kthread when it sleeps or leaves its CPU outside of
  * the functions. Nothing is stopped. Who sleeps in a system call is woken at once; the call is restarted unseen.

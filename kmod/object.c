@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * vmlinux and the modules that patches change: finding them, resolving their functions, and modules that come and go while the patches stay.
  *

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * A patch from kmend_enable_patch() until its module may go. What comes in which order, and why:
  *

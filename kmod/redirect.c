@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * redirect.c - sites: functions that are changed, and how their calls get to what stands for them.
  *

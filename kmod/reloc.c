@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * reloc.c - late relocations: places in a patch module that hold the address of what is not exported, or not there yet.
  */

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Shadow variables: a hash table from <object, id> to data. Readers hold RCU only; whoever changes the table holds shadow_lock, and what is
  * taken out is freed a grace period later. They belong to nobody: one patch may leave them to the next.

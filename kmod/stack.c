@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: GPL-2.0-only
 /* Whether a task's kernel stack holds one of some functions. */
 #include <linux/sched/task_stack.h>
 #include <linux/sort.h>

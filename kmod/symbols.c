@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * symbols.c - addresses by (object, name, position), and whether the running kernel is the one that a patch was made for.
  */

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The files of <uapi/kmend.h>, and the memory behind them: a patch, its objects and functions live as long as their directories.
  *

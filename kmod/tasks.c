@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Who has switched. The proof that a task may switch is always the same: its kernel stack, walked reliably while it cannot move, holds no
  * function of the side that it leaves. The walk is made where the task cannot move:

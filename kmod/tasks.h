@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * tasks.h - the table of who has switched, as far as the redirect handler reads it: each call of a function in transition asks it, so the
  * answer is a multiplication, three loads and two comparisons, inline.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * compat.h - what differs between kernels and must be inline; the rest of it is in compat/kernel.c.
  */

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-License-Identifier: GPL-2.0-only
 # What the kernel's headers declare, as -DKM_HAVE_<feature>. $(call km-declares,HEADER,WORD) is y when WORD stands in HEADER.
 km-declares = $(if $(shell grep -w -m1 $(2) $(srctree)/include/$(1)),y)
 

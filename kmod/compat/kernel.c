@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * kernel.c - what the kernel does not export to modules, found by name once, and what is called otherwise in other kernels.
  */

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * arch.c - x86-64: relocations, stubs, and calls of functions that were found by name.
  */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * stubs.S - text that is completed at run time by text_poke_copy(): where direct calls of ftrace land, and the way into kernel functions
  * that were found by name.
