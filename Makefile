@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 KERNEL ?=
 MESON_OPTIONS ?=
 
-.PHONY: all setup demo deb test test-deb bench corpus soak selftests fuzz install clean
+.PHONY: all setup demo deb test test-deb bench corpus soak selftests e2e fuzz install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -46,6 +46,10 @@ soak: all
 selftests: all
 	@python3 tests/selftests/run.py --build-dir $(BUILD) $(addprefix --kernel ,$(or $(KERNELS),$(KERNEL),$(shell scripts/default-kernel.sh \
 		$(BUILD)/tools/kmend))) $(SELFTESTS_OPTIONS)
+
+# The whole service: a server here, hosts in virtual machines. E2E_OPTIONS="--only crash_guard --keep DIR" runs a part and keeps what it made.
+e2e: all
+	@python3 tests/e2e/e2e.py --build-dir $(BUILD) $(if $(KERNEL),--kernel $(KERNEL)) $(E2E_OPTIONS)
 
 # Each fuzzer for SECONDS (600 by default).
 fuzz: setup

@@ -224,6 +224,9 @@ GROUPS = [
         lambda: run_tap(["tests/deb/build.sh", "build-deb"]),
         lambda: run_tap(["tests/deb/root.sh", "--short", "build-deb"]),
     ]),
+    ("e2e", "server, publisher and hosts in virtual machines: attach, reboot, crash, halt, lies", [
+        lambda: run_tap(["python3", "tests/e2e/e2e.py", "--build-dir", "build", *KERNEL]),
+    ]),
     ("demo", "the main job, as a visitor sees it", [
         lambda: run_plain(["scripts/demo.sh"]),
     ]),
