@@ -85,6 +85,8 @@ KM_CHECKED km_error *find_release(const struct api *api, const char *word, char 
 char *find_release_name(const json_t *releases, const char *id);
 /* A host by the begin of its id, at least 4 digits. */
 KM_CHECKED km_error *find_host(const struct api *api, const char *word, char ret[static KM_SHA256_HEX]);
+/* The error that the server has no such channel, with the one that may be meant. */
+KM_CHECKED km_error *find_no_channel(const struct api *api, const char *channel);
 /* The index of a channel as the server has it, verified by the root; *size 0 and bytes NULL: no such channel. */
 KM_CHECKED km_error *find_index(const struct api *api, const struct km_root *root, const char *channel,
 				km_envelope **envelope, struct km_index *ret);

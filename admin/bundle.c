@@ -35,9 +35,13 @@ static km_error *fetch(struct export *e, enum km_doc doc, const char *path, km_e
 		       size_t *size)
 {
 	km_envelope *envelope = NULL;
+	bool missing;
 	km_error *err;
 
-	KM_TRY(api_fetch(e->api, km_doc_max(doc), bytes, size, NULL, "%s", path));
+	KM_TRY(api_fetch(e->api, km_doc_max(doc), bytes, size, &missing, "%s", path));
+	if (missing)
+		return doc == KM_DOC_TIMESTAMP ? find_no_channel(e->api, e->channel)
+					       : km_error_new(KM_REFUSED, "the server has no %s", path);
 	err = km_envelope_parse(doc, *bytes, *size, &envelope, NULL);
 	if (!err)
 		err = km_verify(envelope, e->root, NULL);

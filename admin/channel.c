@@ -121,25 +121,6 @@ static km_error *index_of_file(const char *file, const struct km_root *root, con
 	return err;
 }
 
-static km_error *no_channel(const struct api *api, const char *channel)
-{
-	json_t *page = NULL;
-	const char *names[64], *near;
-	json_t *c;
-	size_t i, n = 0;
-	km_error *err = km_error_new(KM_USAGE, "the server has no channel '%s'", channel);
-	km_error *failed = api_get(api, &page, "channels");
-
-	km_error_free(failed);
-	json_array_foreach(json_object_get(page, "channels"), i, c) if (n < KM_COUNT(names)) names[n++] =
-		json_text(c, "name");
-	near = km_nearest(channel, names, n);
-	err = near ? km_error_hint(err, "did you mean '%s'?", near)
-		   : km_error_hint(err, "kmend channel list shows them; kmend channel add --new begins one");
-	json_decref(page);
-	return err;
-}
-
 static km_error *index_of_server(const struct desk *desk, const char *channel, struct km_index *ret)
 {
 	KM_CLEANUP(km_envelope_destroyp) km_envelope *envelope = NULL;
@@ -147,7 +128,7 @@ static km_error *index_of_server(const struct desk *desk, const char *channel, s
 	if (!channel)
 		return km_error_new(KM_USAGE, "--channel NAME says which channel");
 	KM_TRY(find_index(&desk->api, &desk->root, channel, &envelope, ret));
-	return envelope ? NULL : no_channel(&desk->api, channel);
+	return envelope ? NULL : find_no_channel(&desk->api, channel);
 }
 
 static km_error *last_index(const struct cmd_args *args, const struct desk *desk, const char *channel,

@@ -185,3 +185,22 @@ km_error *find_index(const struct api *api, const struct km_root *root, const ch
 	*envelope = e;
 	return NULL;
 }
+
+km_error *find_no_channel(const struct api *api, const char *channel)
+{
+	json_t *page = NULL;
+	const char *names[64], *near;
+	json_t *c;
+	size_t i, n = 0;
+	km_error *err = km_error_new(KM_USAGE, "the server has no channel '%s'", channel);
+	km_error *failed = api_get(api, &page, "channels");
+
+	km_error_free(failed);
+	json_array_foreach(json_object_get(page, "channels"), i, c) if (n < KM_COUNT(names)) names[n++] =
+		json_text(c, "name");
+	near = km_nearest(channel, names, n);
+	err = near ? km_error_hint(err, "did you mean '%s'?", near)
+		   : km_error_hint(err, "kmend channel list shows them; kmend channel add --new begins one");
+	json_decref(page);
+	return err;
+}

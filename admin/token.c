@@ -16,7 +16,7 @@ static const struct cmd_option create_options[] = {
 	[TOKEN_TAGS] = {"tags", "TAG,...", "tags that its hosts begin with", .many = true},
 	[TOKEN_LIMIT] = {"limit", "N", "at most so many hosts (any number)"},
 	[TOKEN_SEVERITY] = {"severity", "LEVEL", "only releases of this severity and above (low)"},
-	[TOKEN_EXPIRES] = {"expires", "TIME", "no host attaches after it: a date, or +30d (never)"},
+	[TOKEN_EXPIRES] = {"expires", "TIME", "its hosts get nothing after it: a date, or +30d (never)"},
 	[TOKEN_OUTPUT] = {"output", "FILE", "write the word for kmend attach there, and show it nowhere"},
 	{0},
 };

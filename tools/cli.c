@@ -20,7 +20,8 @@ const struct cmd cmds[] = {
 	{"detach", "", "take no more of them", 0, 0, NULL, cmd_detach},
 	{"refresh", "", "ask the server now", 0, 0, cmd_refresh_options, cmd_refresh},
 	{"rollback", "[NAME]", "go back to what was before the channel's last patch", 0, 1, NULL, cmd_rollback},
-	{"bundle", "import|export ...", "carry a channel in one file", 1, 64, cmd_bundle_options, cmd_bundle},
+	{"bundle", "import|export ...", "carry a channel in one file", 1, 64, cmd_bundle_options, cmd_bundle, "kmend-admin",
+	 "export"},
 	{"config", "[KEY[=VALUE]]", "show and change the agent's settings", 0, 1, NULL, cmd_config},
 	{"agent", "", "ask the server from time to time (run by systemd)", .program = "kmend-agent"},
 	{"key", "ACTION [FILE|DIR...]", "make and look after signing keys", 1, 64, cmd_key_options, cmd_key},
@@ -79,6 +80,12 @@ void cmd_usage_all(FILE *f)
 		   "--colour=auto|always|never stands before the verb.\n");
 }
 
+/* Whether these words are another program's, which knows their options. */
+static bool is_elsewhere(const struct cmd *cmd, int argc, char **argv)
+{
+	return cmd->program && (!cmd->action || (argc > 1 && !strcmp(argv[1], cmd->action)));
+}
+
 int cmd_main(int argc, char **argv, const struct km_door *door)
 {
 	const struct cmd *cmd;
@@ -103,7 +110,7 @@ int cmd_main(int argc, char **argv, const struct km_door *door)
 	cmd = cmd_find(argv[0]);
 	if (!cmd)
 		return cmd_fail(argv[0], false, unknown(argv[0]));
-	if (cmd->program)
+	if (is_elsewhere(cmd, argc, argv))
 		return cmd_fail(cmd->name, false, cmd_exec(cmd, argc, argv));
 	return cmd_run(cmd, argc, argv);
 }

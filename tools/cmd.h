@@ -44,6 +44,7 @@ struct cmd {
 	/* Gives an exit status, or an error that is then printed. *status is EXIT_OK before. */
 	km_error *(*run)(const struct cmd_args *args, int *status);
 	const char *program; /* a verb of another program: `program name …` is run instead */
+	const char *action;  /* … but only with this word behind the verb; the verb's other actions are here. NULL: always */
 };
 extern const struct cmd cmds[]; /* ends with name NULL */
 /* The verb of that name, or NULL. */

@@ -31,7 +31,7 @@ km_error *cmd_completion(const struct cmd_args *args, int *status)
 	       "\"$cur\")\n\t\treturn\n\tfi\n");
 	printf("\tcase ${COMP_WORDS[1]} in\n");
 	for (const struct cmd *cmd = cmds; cmd->name; cmd++)
-		if (!cmd->program)
+		if (!cmd->program || cmd->action)
 			print_options(cmd);
 	/* The other programs tell their options and actions themselves. */
 	printf("\t*)\n\t\tlocal call=(kmend \"${COMP_WORDS[1]}\")\n\t\tfiles=1\n"

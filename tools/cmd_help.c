@@ -54,7 +54,7 @@ km_error *cmd_help(const struct cmd_args *args, int *status)
 				     "kmend help lists them");
 	if (isatty(STDOUT_FILENO) && show_manual(page))
 		return NULL;
-	if (cmd->program)
+	if (cmd->program && !cmd->action)
 		return cmd_exec(cmd, 2, help);
 	cmd_usage(stdout, cmd);
 	return NULL;

@@ -88,15 +88,17 @@ static km_error *import(const struct cmd_args *args, const char *root)
 
 km_error *cmd_bundle(const struct cmd_args *args, int *status)
 {
-	static const struct cmd export = {.name = "bundle", .program = "kmend-admin"};
 	KM_AUTOFREE char *root = km_agent_root();
 
 	(void)status;
-	if (!strcmp(args->words[0], "export"))
-		return cmd_exec(&export, args->n + 1, args->words - 1);
-	if (strcmp(args->words[0], "import") || args->n != 2)
+	if (!strcmp(args->words[0], "export")) /* else it would be kmend-admin's */
+		return km_error_hint(km_error_new(KM_USAGE, "options stand behind 'export'"),
+				     "kmend bundle export CHANNEL --output FILE");
+	if (strcmp(args->words[0], "import"))
 		return km_error_hint(km_error_new(KM_USAGE, "'%s' is no action of kmend bundle", args->words[0]),
-				     "kmend bundle import FILE, or kmend bundle export …");
+				     "kmend bundle import FILE, or kmend bundle export CHANNEL");
+	if (args->n != 2)
+		return km_error_hint(km_error_new(KM_USAGE, "import takes one file"), "kmend bundle import FILE");
 	KM_TRY(import(args, root));
 	return fleet_view_show(root, "bundle", args->json);
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The same host against kmend-server itself. TAP on stdout; words choose tests by name."""
+import json
 import os
 import tempfile
 
@@ -101,6 +102,45 @@ def test_crash_is_told(w):
     done(w.refresh())
     until(lambda: w.seen()["state"] == "held")
     same(w.seen()["health"], "crashed")
+
+
+def admin(w, *words):
+    """A verb of kmend-admin, run by kmend, for the server and the keys of this world."""
+    return w.host.run(os.environ["KMEND"], *words, "--trust", w.publisher.dir, "--server", w.server.url, KMEND_ADMIN_TOKEN=w.server.admin)
+
+
+def test_bundle(w):
+    """From a server to a host without one."""
+    bundle = os.path.join(w.dir, "stable.bundle")
+    said = done(admin(w, "bundle", "export", "stable", "--output", bundle, "--json")).stdout
+    same({k: json.loads(said)[k] for k in ("channel", "releases", "payloads")}, {"channel": "stable", "releases": 1, "payloads": 1})
+    w.server.process.terminate()
+    done(w.host.kmend("bundle", "import", bundle), 3, "not attached")
+    done(w.host.kmend("bundle", "import", "--fingerprint", w.publisher.fingerprint, bundle))
+    same((w.host.enabled(), w.host.status()["standing"]), (["fix_one"], "protected"))
+
+
+def test_bundle_of_other_kernels(w):
+    bundle = os.path.join(w.dir, "other.bundle")
+    said = done(admin(w, "bundle", "export", "stable", "--kernel", "6.1.0-99-amd64", "--output", bundle, "--json")).stdout
+    same(json.loads(said)["payloads"], 0)
+    w.host.kmend("bundle", "import", "--fingerprint", w.publisher.fingerprint, bundle)
+    same(w.host.enabled(), [])
+
+
+def test_bundle_refused(w):
+    """What cannot be exported leaves no file, and a server cannot put another payload into one."""
+    bundle = os.path.join(w.dir, "x.bundle")
+    done(admin(w, "bundle", "export", "edge", "--output", bundle), 1, "edge")
+    done(admin(w, "bundle", "export", "../stable", "--output", bundle), 1, "cannot be the name of a channel")
+    done(admin(w, "bundle", "--json", "export", "stable"), 1, "")
+    (digest,) = w.publisher.payloads
+    (blob,) = [os.path.join(d, f) for d, _, files in os.walk(os.path.join(w.server.data, "blobs")) for f in files
+               if digest.endswith(f)]
+    with open(blob, "r+b") as f:
+        f.write(b"evil")
+    done(admin(w, "bundle", "export", "stable", "--output", bundle), 2, "the payload that the server gave")
+    same([f for f in os.listdir(w.dir) if "bundle" in f], [])
 
 
 def test_many_releases(w):
