@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -43,16 +44,25 @@ class Server:
         self.program, self.data, self.port = program, Path(data), free_port()
         alone = "-m" if os.geteuid() == 0 else "-rm"
         self.prefix = ["unshare", alone, "sh", "-c", SMALL, "sh", str(data), size] if size else []
-        self.child = None
+        self.child = self.tls = None
         self.log = self.data.parent / f"{self.data.name}.log"
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+
+    def use_tls(self, name):
+        """From the next start() on: a key and a certificate for that name, which is its own authority; its file."""
+        self.tls = self.data.parent / "tls.key", self.data.parent / "tls.pem"
+        must(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+              "-days", "2", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-keyout", self.tls[0],
+              "-out", self.tls[1]])
+        return self.tls[1]
 
     def start(self):
         argv = [*self.prefix, self.program, "--listen", f"127.0.0.1:{self.port}", "--data", str(self.data),
                 "--interval", "1", "--rate-host", "0", "--rate-token", "0", "--rate-failed", "0"]
+        argv += ["--tls-key", self.tls[0], "--tls-cert", self.tls[1]] if self.tls else []
         with open(self.log, "ab") as log:
             self.child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + START
@@ -73,7 +83,8 @@ class Server:
     def health(self):
         """What it says of itself; None: nothing."""
         try:
-            with urllib.request.urlopen(f"{self.url}/v1/health", timeout=5) as answer:
+            any_certificate = ssl._create_unverified_context()
+            with urllib.request.urlopen(f"{self.url}/v1/health", timeout=5, context=any_certificate) as answer:
                 return json.loads(answer.read())
         except urllib.error.HTTPError as error:
             return json.loads(error.read())

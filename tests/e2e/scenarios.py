@@ -154,6 +154,33 @@ goodbye
     w.check(fixed(boot, "boot"), "and has it again after a reboot without network", boot)
 
 
+def own_authority(w):
+    """https with a certificate that only the host's --ca knows"""
+    server = w.fleet.server
+    _, word = w.fleet.token()
+    server.stop()
+    ca = server.use_tls("host")
+    server.start()
+    attach = f"kmend attach {word} --server https://host:{server.port}"
+    try:
+        boot = w.host("private", carry=[f"{ca}:/etc/ca.pem"]).boot(LOOK + f"""
+show stranger {attach}
+look stranger
+show attach {attach} --ca /etc/ca.pem
+show refresh kmend refresh
+look after
+goodbye
+""", net=w.net)
+    finally:
+        server.stop()
+        server.tls = None
+        server.start()
+    w.check(boot["stranger"].status == 1 and not fixed(boot, "stranger"),
+            "a server with a certificate of an unknown authority is not believed", boot)
+    w.check("certificate" in boot["stranger"].text.lower(), "for that reason", boot["stranger"])
+    w.check(boot["attach"].status == 0 and fixed(boot, "after"), "with --ca the host takes the patch", boot)
+
+
 def modes(w):
     """kmend.mode= on the kernel's command line"""
     seen = {}
@@ -442,11 +469,11 @@ def fill(path):
                     raise
 
 
-ALL = [first_patch, reboot_alone, settled, the_core, modes, damage_and_full_disk, wrong_clock, crash_guard,
-       stolen_server, way_back, revoked_token, server_disk_full]
-NEEDS = {reboot_alone: [first_patch], settled: [first_patch], modes: [first_patch], damage_and_full_disk: [first_patch],
-         the_core: [first_patch], wrong_clock: [first_patch], crash_guard: [first_patch], revoked_token: [crash_guard],
-         stolen_server: [damage_and_full_disk, crash_guard], way_back: [stolen_server]}
+ALL = [first_patch, reboot_alone, settled, the_core, own_authority, modes, damage_and_full_disk, wrong_clock,
+       crash_guard, stolen_server, way_back, revoked_token, server_disk_full]
+NEEDS = {s: [first_patch] for s in ALL[1:8]} | {
+    crash_guard: [first_patch], stolen_server: [damage_and_full_disk, crash_guard], way_back: [stolen_server],
+    revoked_token: [crash_guard]}
 
 
 def with_needs(names):
