@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
 #include <stdatomic.h>
 
 #include "call.h"
@@ -50,10 +51,31 @@ static void store_down(struct call *call)
 		km_http_retry_after(km_http_fail(503, "store", "the state cannot be used now; come again"), 10);
 }
 
+/* PostgreSQL went away before it answered a commit, and nobody can ask it. */
+static bool fate_unknown(const km_error *err)
+{
+	return err->sys == ECONNABORTED;
+}
+
+/* To do it again is for those who can look what there is. */
+static void maybe_stored(struct call *call)
+{
+	km_http_response_free(call->response);
+	call->response = km_http_retry_after(
+		km_http_fail(503, "maybe-stored", "the state went away while this was stored, which may have come "
+						  "through: look before you do it again"),
+		10);
+}
+
 static void broke(struct call *call, km_error *err)
 {
+	bool unknown = fate_unknown(err);
+
 	server_warn_error(err, "%s", call->request ? km_http_request_route(call->request)->pattern : call->actor);
-	store_down(call);
+	if (unknown)
+		maybe_stored(call);
+	else
+		store_down(call);
 }
 
 static bool refused(const struct call *call)
@@ -98,14 +120,18 @@ static km_error *run_all(km_store *store, void *ctx)
 
 /* ---- a batch ---- */
 
-static void end_all(struct writer *w, bool stored)
+enum outcome { OUTCOME_STORED, OUTCOME_NOT, OUTCOME_UNKNOWN };
+
+static void end_all(struct writer *w, enum outcome outcome)
 {
 	struct call *call = w->calls, *next;
 
 	for (; call; call = next) {
 		next = call->next;
-		if (!stored)
+		if (outcome == OUTCOME_NOT)
 			store_down(call);
+		else if (outcome == OUTCOME_UNKNOWN)
+			maybe_stored(call);
 		else if (call->after && !refused(call))
 			call->after(call);
 		call_end(call);
@@ -133,7 +159,7 @@ static void run_apart(struct writer *w)
 			call_end(call);
 			continue;
 		}
-		end_all(w, true);
+		end_all(w, OUTCOME_STORED);
 	}
 }
 
@@ -144,9 +170,11 @@ static void run_batch(struct writer *w)
 
 	w->n_seen = 0;
 	if (err) {
+		bool unknown = fate_unknown(err);
+
 		w->errors++;
 		table_seen_failed(w->server->table, w->seen, w->slots, n);
-		if (w->calls && w->calls->next) {
+		if (!unknown && w->calls && w->calls->next) {
 			km_error_free(err);
 			run_apart(w);
 			return;
@@ -155,11 +183,11 @@ static void run_batch(struct writer *w)
 			server_warn_error(err, "cannot store what %s asks for", w->calls->actor);
 		else
 			server_warn_error(err, "cannot store when hosts were heard of");
-		end_all(w, false);
+		end_all(w, unknown ? OUTCOME_UNKNOWN : OUTCOME_NOT);
 		return;
 	}
 	table_seen_done(w->server->table, w->seen, w->slots, n);
-	end_all(w, true);
+	end_all(w, OUTCOME_STORED);
 }
 
 void writer_work(void *ctx, struct call *calls)

@@ -73,8 +73,8 @@ KM_CHECKED km_error *km_store_check(km_store *store);
  * between, and only the outermost commit is durable. The same thread must end it. */
 KM_CHECKED km_error *km_store_begin(km_store *store);
 /* After an error nothing of it is stored, unless the error's sys is ECONNABORTED: the connection to PostgreSQL broke
- * before the answer of an outermost commit, and to do it again could be to do it twice. The transaction has ended in
- * any case. */
+ * before the answer of an outermost commit, nor could it be asked afterwards: to do it again could be to do it twice.
+ * The transaction has ended in any case. */
 KM_CHECKED km_error *km_store_commit(km_store *store);
 void km_store_rollback(km_store *store);
 /* Begin, work, commit; rollback if work fails. Work is called again (three times at most) when the database broke the

@@ -2,23 +2,29 @@
 /*
  * PostgreSQL by libpq. Statements are prepared once on each connection; integers and bytes travel in binary. Writers of
  * all servers take one advisory lock after BEGIN, so they go one after the other as with SQLite: no deadlocks, no forks
- * of the audit chain.
+ * of the audit chain. The same statement gives the transaction's number: by it the server is asked, when the connection
+ * breaks during a commit, whether that came through.
  */
 #include <endian.h>
 #include <errno.h>
 #include <libpq-fe.h>
+#include <unistd.h>
 
 #include "db.h"
 
 /* Types of parameters and columns (pg_type.dat of PostgreSQL, which never changes them). */
 enum { OID_BOOL = 16, OID_BYTEA = 17, OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23, OID_TEXT = 25 };
 enum { PARAMETERS = 256 };
+enum { ASKED = 25, ASKED_EACH = 100000 /* us */ }; /* for the fate of a commit that is still under way */
+
+static const char lock_writers[] = "SELECT CAST(pg_advisory_xact_lock(1802333796) AS TEXT), txid_current()";
 
 struct postgres {
 	struct db db;
 	PGconn *conn;
 	km_map *prepared; /* the names of prepared statements by their text */
 	km_strv names;
+	int64_t transaction; /* its number, from lock_writers */
 };
 
 static bool postgres_takes(const char *where)
@@ -236,6 +242,62 @@ static km_error *reconnect(struct postgres *p)
 	return PQstatus(p->conn) == CONNECTION_OK ? set_up(p) : failed(PQerrorMessage(p->conn), NULL);
 }
 
+static km_error *keep_transaction(void *ctx, const struct db_value *row)
+{
+	*(int64_t *)ctx = row[1].i;
+	return NULL;
+}
+
+enum fate { FATE_UNKNOWN, FATE_COMMITTED, FATE_ABORTED, FATE_UNDER_WAY };
+
+static km_error *read_fate(void *ctx, const struct db_value *row)
+{
+	static const struct {
+		const char *word;
+		enum fate fate;
+	} fates[] = {{"committed", FATE_COMMITTED}, {"aborted", FATE_ABORTED}, {"in progress", FATE_UNDER_WAY}};
+
+	for (size_t i = 0; i < KM_COUNT(fates) && row[0].kind == DB_TEXT; i++)
+		if (strlen(fates[i].word) == row[0].n && !memcmp(fates[i].word, row[0].at, row[0].n))
+			*(enum fate *)ctx = fates[i].fate;
+	return NULL;
+}
+
+static enum fate ask_fate(struct postgres *p)
+{
+	struct db_value transaction = db_int(p->transaction);
+	enum fate fate = FATE_UNKNOWN;
+	struct parameters parameters;
+
+	parameters_of(&transaction, 1, &parameters);
+	km_error_free(run_once(p, "SELECT txid_status($1)", &parameters, read_fate, &fate));
+	return fate;
+}
+
+/* The connection broke before a commit was answered; err is taken. To do it all once more could be to do it twice, so
+ * the server is asked whether it came through; if that cannot be told either, the caller must know. */
+static km_error *commit_broke(struct postgres *p, km_error *err)
+{
+	km_error *down = reconnect(p);
+	enum fate fate = down ? FATE_UNKNOWN : ask_fate(p);
+
+	km_error_free(down);
+	for (int i = 0; i < ASKED && fate == FATE_UNDER_WAY; i++) {
+		usleep(ASKED_EACH);
+		fate = ask_fate(p);
+	}
+	if (fate == FATE_COMMITTED) {
+		km_error_free(err);
+		return NULL;
+	}
+	if (fate == FATE_ABORTED) {
+		err->sys = EAGAIN;
+		return err;
+	}
+	err->sys = ECONNABORTED;
+	return km_error_add(err, "the connection broke during a commit, which may have come through");
+}
+
 static km_error *postgres_run(struct db *db, const char *sql, const struct db_value *values, size_t n, db_row_fn row,
 			      void *ctx)
 {
@@ -248,16 +310,13 @@ static km_error *postgres_run(struct db *db, const char *sql, const struct db_va
 	if (n > PARAMETERS)
 		return km_error_new(KM_BUG, "a statement with %zu values", n);
 	parameters_of(values, n, &parameters);
+	if (!strcmp(sql, lock_writers))
+		row = keep_transaction, ctx = &p->transaction;
 	err = run_once(p, sql, &parameters, row, ctx);
 	if (!err || PQstatus(p->conn) == CONNECTION_OK)
 		return err;
-	if (within && !strcmp(sql, "COMMIT")) {
-		/* To do it all once more could be to do it twice. */
-		err->sys = ECONNABORTED;
-		return km_error_add(err, "the connection broke during a commit, which may have come through");
-	}
 	if (within)
-		return err;
+		return strcmp(sql, "COMMIT") ? err : commit_broke(p, err);
 	km_error_free(err);
 	KM_TRY(reconnect(p));
 	return run_once(p, sql, &parameters, row, ctx);
@@ -291,7 +350,7 @@ const struct db_backend db_postgres = {
 	.within = postgres_within,
 	.describe = postgres_describe,
 	.check = postgres_check,
-	.begin = {"BEGIN", "SELECT CAST(pg_advisory_xact_lock(1802333796) AS TEXT)"},
+	.begin = {"BEGIN", lock_writers},
 	.tables = "SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = current_schema()",
 	.words = words,
 };

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is PostgreSQL's alone: connections that break, and several servers on one state, one of them killed. */
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -84,13 +89,13 @@ static km_error *cut_at_last(km_store *store, void *ctx)
 	int *calls = ctx;
 	km_error *err = record(store, "once");
 
-	(*calls)++;
-	toy_postgres_cut();
+	if (!(*calls)++)
+		toy_postgres_cut();
 	return err;
 }
 
-/* Whether a commit came through that got no answer is not known: nothing is done twice. */
-static void test_commit_without_answer(void **state)
+/* The server says that the commit did not come through: it is done again. */
+static void test_commit_lost(void **state)
 {
 	KM_AUTOFREE char *where = toy_where(true);
 	km_store *store;
@@ -98,11 +103,165 @@ static void test_commit_without_answer(void **state)
 
 	(void)state;
 	check_ok(km_store_open(where, &store));
-	check_error(km_store_transact(store, cut_at_last, &calls), KM_ENV, "may have come through");
-	assert_int_equal(calls, 1);
-	assert_int_equal(chain(store), 0);
-	check_ok(record(store, "two"));
+	check_ok(km_store_transact(store, cut_at_last, &calls));
+	assert_int_equal(calls, 2);
+	assert_int_equal(chain(store), 1);
 	km_store_close(store);
+}
+
+/* ---- a connection that breaks between a commit and its answer ---------------------------------------------------- */
+/* Stands between the store and PostgreSQL. Once armed, it takes one more request there, and cuts when the answer comes;
+ * with `last`, nobody gets a connection any more. */
+struct relay {
+	char dir[32], *path, *to;
+	int fd;
+	bool last;
+	atomic_bool armed;
+	pthread_t thread;
+};
+struct relayed {
+	struct relay *relay;
+	int ends[2];
+};
+
+static int unix_socket(const char *path, int (*use)(int fd, const struct sockaddr *address, socklen_t n))
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	assert_int_equal(use(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+static void *pump(void *arg)
+{
+	struct relayed *r = arg;
+	struct pollfd fds[2] = {{.fd = r->ends[0], .events = POLLIN}, {.fd = r->ends[1], .events = POLLIN}};
+	bool asked = false, on = true;
+	char bytes[8192];
+
+	while (on && poll(fds, 2, 60000) > 0)
+		for (int i = 0; i < 2 && on; i++) {
+			ssize_t n = fds[i].revents ? read(fds[i].fd, bytes, sizeof(bytes)) : -1;
+
+			if (!fds[i].revents)
+				continue;
+			asked |= !i && r->relay->armed;
+			on = n > 0 && !(i && asked) && write(fds[!i].fd, bytes, (size_t)n) == n;
+		}
+	if (asked) {
+		r->relay->armed = false;
+		if (r->relay->last)
+			unlink(r->relay->path);
+	}
+	close(r->ends[0]);
+	close(r->ends[1]);
+	free(r);
+	return NULL;
+}
+
+static void *relay_run(void *arg)
+{
+	struct relay *relay = arg;
+	int fd;
+
+	while ((fd = accept4(relay->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		struct relayed *r = km_calloc(1, sizeof(*r));
+		pthread_t thread;
+
+		*r = (struct relayed){relay, {fd, unix_socket(relay->to, connect)}};
+		assert_int_equal(pthread_create(&thread, NULL, pump, r), 0);
+		pthread_detach(thread);
+	}
+	return NULL;
+}
+
+/* Gives what the store opens; for free(). */
+static char *relay_start(struct relay *relay, const char *where)
+{
+	const char *host = strstr(where, "host=") + strlen("host=");
+	int n = (int)strcspn(host, "&");
+
+	snprintf(relay->dir, sizeof(relay->dir), "/tmp/kmend-relay-XXXXXX");
+	assert_non_null(mkdtemp(relay->dir));
+	relay->path = km_printf("%s/.s.PGSQL.5432", relay->dir);
+	relay->to = km_printf("%.*s/.s.PGSQL.5432", n, host);
+	relay->fd = unix_socket(relay->path, bind);
+	assert_int_equal(listen(relay->fd, 8), 0);
+	assert_int_equal(pthread_create(&relay->thread, NULL, relay_run, relay), 0);
+	return km_printf("%.*s%s%s", (int)(host - where), where, relay->dir, host + n);
+}
+
+static void relay_stop(struct relay *relay)
+{
+	shutdown(relay->fd, SHUT_RDWR);
+	pthread_join(relay->thread, NULL);
+	close(relay->fd);
+	unlink(relay->path);
+	rmdir(relay->dir);
+	free(relay->path);
+	free(relay->to);
+}
+
+struct arming {
+	struct relay *relay;
+	int calls;
+};
+
+static km_error *cut_the_answer(km_store *store, void *ctx)
+{
+	struct arming *arming = ctx;
+	km_error *err = record(store, "once");
+
+	arming->calls++;
+	arming->relay->armed = true;
+	return err;
+}
+
+/* The commit came through, and the server says so. */
+static void test_commit_without_answer(void **state)
+{
+	KM_AUTOFREE char *direct = toy_where(true), *where = NULL;
+	struct relay relay = {0};
+	struct arming arming = {&relay, 0};
+	km_store *store;
+
+	(void)state;
+	where = relay_start(&relay, direct);
+	check_ok(km_store_open(where, &store));
+	check_ok(km_store_transact(store, cut_the_answer, &arming));
+	assert_false(relay.armed);
+	assert_int_equal(arming.calls, 1);
+	assert_int_equal(chain(store), 1);
+	check_ok(record(store, "two"));
+	assert_int_equal(chain(store), 2);
+	km_store_close(store);
+	relay_stop(&relay);
+}
+
+/* Nor can it be asked: nothing is done twice, and the caller is told. */
+static void test_commit_unknown(void **state)
+{
+	KM_AUTOFREE char *direct = toy_where(true), *where = NULL;
+	struct relay relay = {.last = true};
+	struct arming arming = {&relay, 0};
+	km_store *store;
+	km_error *err;
+
+	(void)state;
+	where = relay_start(&relay, direct);
+	check_ok(km_store_open(where, &store));
+	err = km_store_transact(store, cut_the_answer, &arming);
+	assert_non_null(err);
+	assert_int_equal(err->sys, ECONNABORTED);
+	check_error(err, KM_ENV, "may have come through");
+	assert_int_equal(arming.calls, 1);
+	km_store_close(store);
+	check_ok(km_store_open(direct, &store));
+	assert_int_equal(chain(store), 1);
+	km_store_close(store);
+	relay_stop(&relay);
 }
 
 /* ---- two servers ------------------------------------------------------------------------------------------------- */
@@ -251,7 +410,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reconnect),
 		cmocka_unit_test(test_transact_again),
+		cmocka_unit_test(test_commit_lost),
 		cmocka_unit_test(test_commit_without_answer),
+		cmocka_unit_test(test_commit_unknown),
 		cmocka_unit_test(test_one_is_killed),
 		cmocka_unit_test(test_both_sign),
 		cmocka_unit_test(test_unreachable),
