@@ -79,6 +79,16 @@ static void desk_free(struct desk *desk)
 	setup_free(&desk->setup);
 }
 
+/* The root and the server. */
+static km_error *desk_connect(const struct cmd_args *args, struct desk *ret)
+{
+	KM_TRY(setup_read(args, &ret->setup));
+	KM_TRY(keys_root(&ret->setup, &ret->root, NULL));
+	KM_TRY(api_open(&ret->setup, &ret->api));
+	ret->online = true;
+	return NULL;
+}
+
 /* With the last index in a file and the next one going to a file nobody needs a server. */
 static km_error *desk_open(const struct cmd_args *args, bool online, struct desk *ret)
 {
@@ -291,25 +301,63 @@ static km_error *renew(const struct cmd_args *args, int *status)
 	return finish_change(args, &desk, &last, &(struct km_channel_change){0});
 }
 
+/* ---- upload: what was signed elsewhere ---- */
+
+/* A server that is new takes the first root for good: only one of the publisher's own gets there. */
+static km_error *upload_root(const struct desk *desk, const km_envelope *envelope)
+{
+	KM_CLEANUP(km_root_free) struct km_root root = {0};
+	KM_CLEANUP(km_envelope_destroyp) km_envelope *own = NULL;
+	KM_AUTOFREE char *path = NULL;
+
+	KM_TRY(km_root_parse(envelope, &root));
+	path = km_printf("%s/public/%lld.root", desk->setup.trust, (long long)root.version);
+	KM_TRY(km_envelope_load(KM_DOC_ROOT, path, &own));
+	if (strcmp(own->id, envelope->id))
+		return km_error_new(KM_REFUSED, "it is another root than %s", path);
+	return api_document(&desk->api, envelope, "roots");
+}
+
+static km_error *upload_file(const struct desk *desk, const char *path, km_envelope **ret)
+{
+	KM_CLEANUP(km_index_free) struct km_index index = {0};
+	KM_AUTOFREE uint8_t *bytes = NULL;
+	enum km_doc doc = KM_DOC_INDEX;
+	size_t size;
+	bool known;
+	km_error *err;
+
+	KM_TRY(km_file_read(path, &bytes, &size));
+	known = km_envelope_peek(bytes, size, &doc);
+	if (known && doc != KM_DOC_INDEX && doc != KM_DOC_ROOT)
+		return km_error_hint(km_error_new(KM_USAGE, "%s is a %s", path, km_doc_name(doc)),
+				     "indexes and roots are uploaded so; kmend publish brings a release");
+	KM_TRY(km_envelope_load(doc, path, ret));
+	err = doc == KM_DOC_ROOT ? upload_root(desk, *ret) : upload_index(&desk->api, &desk->root, *ret, &index);
+	return err ? km_error_add(err, "%s", path) : NULL;
+}
+
 static km_error *upload(const struct cmd_args *args, int *status)
 {
-	KM_CLEANUP(setup_free) struct setup setup = {0};
-	KM_CLEANUP(api_close) struct api api = {0};
-	KM_CLEANUP(km_root_free) struct km_root root = {0};
-	KM_CLEANUP(km_index_free) struct km_index index = {0};
-	KM_CLEANUP(km_envelope_destroyp) km_envelope *envelope = NULL;
+	KM_CLEANUP(desk_free) struct desk desk = {0};
+	json_t *done = json_array();
+	km_error *err = NULL;
 
 	(void)status;
-	KM_TRY(setup_read(args, &setup));
-	KM_TRY(km_envelope_load(KM_DOC_INDEX, args->words[0], &envelope));
-	KM_TRY(keys_root(&setup, &root, NULL));
-	KM_TRY(api_open(&setup, &api));
-	KM_TRY(upload_index(&api, &root, envelope, &index));
-	if (args->json)
-		view_json(index_json(envelope, args->words[0], true));
-	else
-		printf("the server has index %lld of %s\n", (long long)index.version, index.channel);
-	return NULL;
+	err = desk_connect(args, &desk);
+	for (int i = 0; i < args->n && !err; i++) {
+		KM_CLEANUP(km_envelope_destroyp) km_envelope *envelope = NULL;
+
+		err = upload_file(&desk, args->words[i], &envelope);
+		if (!err && args->json)
+			json_array_append_new(done, index_json(envelope, args->words[i], true));
+		else if (!err)
+			printf("%s: the server has it\n", args->words[i]);
+	}
+	if (!err && args->json)
+		view_json(json_pack("{s:O}", "documents", done));
+	json_decref(done);
+	return err;
 }
 
 /* ---- what there is ---- */
@@ -490,8 +538,8 @@ const struct cmd channel_cmds[] = {
 	{"channel withdraw", "RELEASE", "take a release from a channel: no host loads it any more", 1, 1,
 	 withdraw_options, withdraw, NULL},
 	{"channel renew", "", "sign the same index with new dates", 0, 0, renew_options, renew, NULL},
-	{"channel upload", "INDEX", "bring an index that was signed elsewhere to the server", 1, 1, upload_options,
-	 upload, NULL},
+	{"channel upload", "FILE...", "bring indexes that were signed elsewhere, and roots, to the server", 1, 64,
+	 upload_options, upload, NULL},
 	{"channel history", "CHANNEL", "list the indexes that a channel has had", 1, 1, history_options, history, NULL},
 	{"channel halt", "CHANNEL", "stop everything of a channel, at once", 1, 1, stop_options, halt, NULL},
 	{"channel resume", "CHANNEL", "let it go on", 1, 1, stop_options, resume, NULL},

@@ -162,7 +162,7 @@ static km_error *get_list(const struct cmd_args *args, const struct api *api, bo
 
 	if (channel && !km_trust_name_ok(channel))
 		return km_error_new(KM_USAGE, "'%s' cannot be the name of a channel", channel);
-	path = km_printf("rollouts?open=%s%s%s", open ? "true" : "false", channel ? "&channel=" : "",
+	path = km_printf("rollouts?open=%s%s%s", open ? "1" : "0", channel ? "&channel=" : "",
 			 channel ? channel : "");
 	return api_pages(api, path, "rollouts", "before", open ? 0 : 100, ret);
 }

@@ -67,8 +67,8 @@ expect 0 'halt' out 'is halted'
 run "$KMEND" rollout status 1
 expect 2 'a halted one is a refusal for scripts' out 'smoke'
 run "$KMEND" rollout rollback 1 --reason 'fire'
-run "$KMEND" rollout resume 1 --reason 'hope'
-expect 2 'what is over stays so' err 'taken-back'
+run "$KMEND" rollout rollback 1 --reason 'fire'
+expect 2 'twice is too often' err 'taken-back'
 for words in '--waves 5%,1%,100%' '--waves canary' '--policy fast' '--gate crashed=1%' '--settle soon' '--complete 0%' '--waves 100% --policy careful'; do
 	run "$KMEND" rollout start kmend_one --channel edge --dry-run $words
 	expect 1 "no plan: $words"

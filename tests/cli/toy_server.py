@@ -169,7 +169,9 @@ def post_rollout(body, **_):
 
 
 def get_rollouts(query, **_):
-    rows = [r for r in state["rollouts"] if query.get("open") != "true" or r["state"] in ("running", "halted")]
+    if query.get("open", "0") not in ("0", "1"):
+        raise Refused(400, "query", "open is no number from 0 to 1")
+    rows = [r for r in state["rollouts"] if query.get("open") != "1" or r["state"] in ("running", "halted")]
     rows = [r for r in rows if query.get("channel", r["channel"]) == r["channel"] and r["id"] < int(query.get("before", 1 << 30))]
     some = rows[:1 if state["evil"] == "pages" else int(query["limit"])]
     return {"rollouts": some, "next": some[-1]["id"] if len(some) < len(rows) else 0}
@@ -177,8 +179,9 @@ def get_rollouts(query, **_):
 
 def stop_rollout(rollout_id, action, body, **_):
     r = rollout(rollout_id)
-    words = {"halt": ("running", "halted"), "resume": ("halted", "running"), "rollback": (r["state"], "taken-back")}
-    if r["state"] != words[action][0]:
+    words = {"halt": (("running",), "halted"), "resume": (("halted", "taken-back"), "running"),
+             "rollback": (("running", "halted", "done"), "taken-back")}
+    if r["state"] not in words[action][0]:
         raise Refused(409, "state", f"the rollout is {r['state']}")
     r["state"], r["reason"] = words[action][1], json.loads(body)["reason"]
     return whole(r)

@@ -263,9 +263,9 @@ class Host:
 
 
 class Fleet:
-    """A publisher and a server that has its first documents."""
+    """A publisher and a server that has its first documents, unless it is to be bare."""
 
-    def __init__(self, work, channels=("stable",), options=(), database=None):
+    def __init__(self, work, channels=("stable",), options=(), database=None, bare=False):
         self.work = Path(work)
         self.work.mkdir(exist_ok=True)
         self.publisher = Publisher(os.environ["KMEND"], self.work / "publisher", channels)
@@ -274,6 +274,8 @@ class Fleet:
         self.admin = self.server.init(*self.database)
         self.keys()
         self.server.start()
+        if bare:
+            return
         self.ask("POST", "/v1/admin/roots", self.publisher.file("1.root"))
         for channel in channels:
             self.ask("POST", f"/v1/admin/channels/{channel}/index", self.publisher.file(f"{channel}.index"))
