@@ -121,6 +121,7 @@ static enum km_decision decide(const struct km_view *v, const struct km_index_en
 	const struct km_journal_entry *e = km_journal_find(v->journal, entry->id);
 	const struct km_release *release;
 	enum km_decision decision = KM_DO_LOAD;
+	const char *reason = entry->withdrawn;
 
 	c->release = km_held_find(v->held, entry->id);
 	if (!c->release)
@@ -130,8 +131,9 @@ static enum km_decision decide(const struct km_view *v, const struct km_index_en
 		return KM_IS_OTHER;
 	if (is_recalled(v, e, c))
 		return KM_DO_UNLOAD;
-	if (entry->withdrawn)
-		return end(c, KM_IS_WITHDRAWN, entry->withdrawn);
+	/* Called back by a rollout is as good as withdrawn: this host misses nothing by not having it. */
+	if (entry->withdrawn || (!c->in_effect && km_trust_recalls(v->client, entry->id, &reason)))
+		return end(c, KM_IS_WITHDRAWN, reason);
 	if (c->in_effect)
 		return KM_DO_NOTHING;
 	if (severity_of(release) < v->min_severity)

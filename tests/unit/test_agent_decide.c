@@ -261,6 +261,7 @@ static void test_rollback_of_the_rollout(void **state)
 	c.rules[0].all = true;
 	c.n_rules = 1;
 	publish(&c);
+	expect(&c, NULL, KM_UNCOVERED, "withdrawn");
 	put_in_kernel(&c, 0, false);
 	expect(&c, NULL, KM_AVAILABLE, "unload");
 	end(&c);
