@@ -15,7 +15,7 @@ enum {
 };
 enum { ADD_AT_ONCE = CHANNEL_OWN, ADD_NEW };
 enum { WITHDRAW_REASON = CHANNEL_OWN };
-enum { PROMOTE_FROM = CHANNEL_OWN, PROMOTE_TO, PROMOTE_AT_ONCE };
+enum { PROMOTE_TO = CHANNEL_NAME, PROMOTE_FROM = CHANNEL_OWN, PROMOTE_AT_ONCE };
 enum { STOP_REASON = AT_OWN, HISTORY_DOCUMENT = AT_OWN, HISTORY_LIMIT };
 
 #define SIGN_OPTIONS                                                                                                   \
@@ -24,28 +24,27 @@ enum { STOP_REASON = AT_OWN, HISTORY_DOCUMENT = AT_OWN, HISTORY_LIMIT };
 	[CHANNEL_OUTPUT] = {"output", "FILE", "write the index, unsigned without --key; upload nothing"},              \
 	[CHANNEL_LIFETIME] = {"lifetime", "DAYS", "how long the index is valid (365)"},                                \
 	[CHANNEL_DATE] = {"date", "DATE", "take this for today, where the clock is not right"}
-#define CHANGE_OPTIONS                                                                                                 \
-	COMMON_OPTIONS, [CHANNEL_NAME] = {"channel", "NAME", "the channel"},                                           \
+#define CHANGE_OPTIONS(option, help)                                                                                   \
+	COMMON_OPTIONS, [CHANNEL_NAME] = {option, "NAME", help},                                                       \
 			[CHANNEL_INDEX] = {"index", "FILE",                                                            \
 					   "the last index, verified like the server's, which is the default"},        \
 			SIGN_OPTIONS
 
 static const struct cmd_option add_options[] = {
-	CHANGE_OPTIONS,
+	CHANGE_OPTIONS("channel", "the channel"),
 	[ADD_AT_ONCE] = {"at-once", NULL, "every host may have it: no rollout decides when"},
 	[ADD_NEW] = {"new", NULL, "begin a new channel with it"},
 	{0},
 };
 static const struct cmd_option withdraw_options[] = {
-	CHANGE_OPTIONS,
+	CHANGE_OPTIONS("channel", "the channel"),
 	[WITHDRAW_REASON] = {"reason", "TEXT", "why; hosts show it"},
 	{0},
 };
-static const struct cmd_option renew_options[] = {CHANGE_OPTIONS, {0}};
+static const struct cmd_option renew_options[] = {CHANGE_OPTIONS("channel", "the channel"), {0}};
 static const struct cmd_option promote_options[] = {
-	CHANGE_OPTIONS,
+	CHANGE_OPTIONS("to", "the channel that gets it"),
 	[PROMOTE_FROM] = {"from", "NAME", "the channel that has it"},
-	[PROMOTE_TO] = {"to", "NAME", "the channel that gets it"},
 	[PROMOTE_AT_ONCE] = {"at-once", NULL, "every host may have it: no rollout decides when"},
 	{0},
 };
@@ -263,7 +262,7 @@ static km_error *promote(const struct cmd_args *args, int *status)
 	struct km_channel_change what = {.add = id, .staged = !args->value[PROMOTE_AT_ONCE]};
 
 	(void)status;
-	if (!args->value[PROMOTE_FROM] || !args->value[PROMOTE_TO] || args->value[CHANNEL_NAME])
+	if (!args->value[PROMOTE_FROM] || !args->value[PROMOTE_TO])
 		return km_error_new(KM_USAGE, "--from NAME and --to NAME say from which channel to which one");
 	KM_TRY(desk_open(args, true, &desk));
 	KM_TRY(find_release(&desk.api, args->words[0], id));

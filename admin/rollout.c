@@ -45,6 +45,11 @@ static const struct cmd_option status_options[] = {
 	[STATUS_EVERY] = {"every", "TIME", "watch: how often (5s)"},
 	{0},
 };
+static const struct cmd_option list_options[] = {
+	COMMON_OPTIONS,
+	[STATUS_CHANNEL] = {"channel", "NAME", "only those of this channel"},
+	{0},
+};
 static const struct cmd_option stop_options[] = {
 	COMMON_OPTIONS,
 	[STOP_REASON] = {"reason", "TEXT", "why; hosts show it"},
@@ -360,7 +365,7 @@ static km_error *rollback(const struct cmd_args *args, int *status)
 const struct cmd rollout_cmds[] = {
 	{"rollout start", "RELEASE", "begin one", 1, 1, start_options, start, NULL},
 	{"rollout status", "[ID]", "show how those under way stand, or one", 0, 1, status_options, show_status, NULL},
-	{"rollout list", "", "list all", 0, 0, status_options, list, NULL},
+	{"rollout list", "", "list all", 0, 0, list_options, list, NULL},
 	{"rollout halt", "ID", "stop it: no more host loads the release", 1, 1, stop_options, halt, NULL},
 	{"rollout resume", "ID", "let a halted one go on, and forgive what happened", 1, 1, stop_options, resume, NULL},
 	{"rollout rollback", "ID", "stop it, and have hosts take the release back", 1, 1, stop_options, rollback, NULL},

@@ -63,7 +63,8 @@ class Desk(Fleet):
     def release(self, name, source):
         """Built for two kernels, published, reviewed and uploaded; the id."""
         for i, kernel in enumerate(("6.1.0-50-cloud-amd64", "6.1.0-51-cloud-amd64")):
-            self.module(f"{name}.d/{i}/{name}.ko", name, source, "cve=CVE-2026-1234", f"release={kernel}", f"build_id={KERNEL['build_id'] if not i else 'cd' * 20}")
+            build_id = "cd" * 20 if i else KERNEL["build_id"]
+            self.module(f"{name}.d/{i}/{name}.ko", name, source, "cve=CVE-2026-1234", f"release={kernel}", f"build_id={build_id}")
         keys = self.publisher.dir / "keys"
         self.run("publish", "--key", keys / "builder-1.key", f"{name}.d")
         self.run("sign", "--key", keys / "reviewer-1.key", f"{name}-1.release")
@@ -117,7 +118,8 @@ def test_channel(d, ident):
     d.says("for people", "channel", "show", "edge", has=["kmend_fix 1", "as its rollout goes"])
     d.refused("not every channel has it", 2, "does not have the release", "channel", "promote", ident, "--from", "beta", "--to", "edge")
     d.says("a new channel", "channel", "add", ident, "--channel", "night", "--new", has=["the server has it"])
-    tap.equal(d.json("new dates", "channel", "renew", "--channel", "night", keys=("body", "uploaded"))["body"]["version"], 2, "is the next one")
+    renewed = d.json("new dates", "channel", "renew", "--channel", "night", keys=("body", "uploaded"))
+    tap.equal(renewed["body"]["version"], 2, "are the next index")
     d.says("the history", "channel", "history", "night", has=["index"])
     tap.equal([x["version"] for x in d.json("it", "channel", "history", "night")["documents"]], [2, 1], "both")
     d.refused("a halt without a reason", 1, "reason", "channel", "halt", "night")
@@ -136,9 +138,12 @@ def test_tokens(d):
     d.refused("never over a file", 1, "web.token", "token", "create", "web", "--channel", "edge", "--output", "web.token")
     other = d.json("another one", "token", "create", "lost", "--channel", "edge", "--severity", "high", "--expires", "+30d",
                    keys=("id", "word"))
-    for name, words in (("no channel", ["t"]), ("a channel that is a path", ["t", "--channel", "../x"]), ("in the past", ["t", "--channel", "edge", "--expires", "2020-01-01"]),
-                        ("a severity that is none", ["t", "--channel", "edge", "--severity", "bad"]), ("a limit that is none", ["t", "--channel", "edge", "--limit", "-1"]),
-                        ("a bad tag", ["t", "--channel", "edge", "--tags", "A B"]), ("a name that is two lines", ["a\nb", "--channel", "edge"])):
+    for name, words in (("no channel", ["t"]), ("a channel that is a path", ["t", "--channel", "../x"]),
+                        ("in the past", ["t", "--channel", "edge", "--expires", "2020-01-01"]),
+                        ("a severity that is none", ["t", "--channel", "edge", "--severity", "bad"]),
+                        ("a limit that is none", ["t", "--channel", "edge", "--limit", "-1"]),
+                        ("a bad tag", ["t", "--channel", "edge", "--tags", "A B"]),
+                        ("a name that is two lines", ["a\nb", "--channel", "edge"])):
         done = d.run("token", "create", *words, "--output", "no.token")
         tap.ok(done.returncode in (1, 2) and done.stderr and not (d.dir / "no.token").exists(), "no token: " + name, done)
     d.says("the list", "token", "list", has=["web", "canary web", "lost", "valid"])
@@ -177,7 +182,8 @@ def test_hosts(d, secret):
     hosts = [d.host(secret, f"host {i}") for i in range(4)]
     one = hosts[0]
     d.says("the hosts", "host", "list", has=[h.id[:16] for h in hosts] + ["canary web"])
-    tap.equal(len(d.json("those of a channel", "host", "list", "--channel", "edge", "--limit", "2", keys=("hosts",))["hosts"]), 2, "no more than the limit")
+    two = d.json("those of a channel", "host", "list", "--channel", "edge", "--limit", "2", keys=("hosts",))
+    tap.equal(len(two["hosts"]), 2, "no more than the limit")
     tap.equal(d.json("those of another", "host", "list", "--channel", "beta")["hosts"], [], "there is none")
     tap.equal([h["id"] for h in d.json("a begin", "host", "list", one.id[:10])["hosts"]], [one.id], "finds one")
     d.says("one of them", "host", "show", one.id[:12], has=[one.id, "canary web", KERNEL["kernel"]])
@@ -208,8 +214,8 @@ def test_rollout(d, ident, hosts):
     d.refused("a plan that is none", 1, "--waves", "rollout", "start", ident, "--channel", "edge", "--waves", "50%,5%")
     plan = d.json("a plan", "rollout", "start", ident, "--channel", "edge", "--dry-run")
     tap.equal((len(plan["waves"]), d.json("not begun", "rollout", "list")["rollouts"]), (5, []), "is only shown")
-    d.says("it begins", "rollout", "start", "kmend_fix", "--channel", "edge", "--waves", "canary,100%", "--settle", "1s", "--gate", "failed=50%",
-           has=["wave 1      canary", "50 % failed", "rollout 1 has begun"])
+    d.says("it begins", "rollout", "start", "kmend_fix", "--channel", "edge", "--waves", "canary,100%", "--settle", "1s",
+           "--gate", "failed=50%", has=["wave 1      canary", "50 % failed", "rollout 1 has begun"])
     d.refused("once", 2, "", "rollout", "start", ident, "--channel", "edge")
     d.says("how it stands", "rollout", "status", has=["kmend_fix 1", "running", "wave 1", "gate        crashed  0, 0 allowed"])
     answer = d.json("it", "rollout", "status", 1, keys=("rollouts",))["rollouts"][0]
@@ -228,7 +234,8 @@ def test_rollout(d, ident, hosts):
     for bad in (["99"], ["x"], ["-1"]):
         done = d.run("rollout", "status", *bad)
         tap.ok(done.returncode in (1, 2) and done.stderr, "no rollout " + bad[0], done)
-    d.says("the hosts that have it", "host", "list", "--release", "kmend_fix", "--patch-state", "loaded", "--health", "good", has=[hosts[1].id[:16]])
+    d.says("the hosts that have it", "host", "list", "--release", "kmend_fix", "--patch-state", "loaded", "--health", "good",
+           has=[hosts[1].id[:16]])
     d.says("what the server knows of it", "release", "show", "kmend_fix", has=["3 in edge: loaded, good"])
 
 
@@ -246,7 +253,8 @@ def test_crash(d, hosts):
 
 
 def test_promote_and_withdraw(d, good, bad):
-    d.says("what was good goes on", "channel", "promote", "kmend_fix", "--from", "edge", "--to", "beta", "--at-once", has=["the server has it"])
+    d.says("what was good goes on", "channel", "promote", "kmend_fix", "--from", "edge", "--to", "beta", "--at-once",
+           has=["the server has it"])
     tap.equal(d.json("beta", "channel", "show", "beta")["releases"], [{"id": good, "staged": False, "withdrawn": None}], "has it for all")
     d.refused("twice is nothing", 3, "already", "channel", "promote", good, "--from", "edge", "--to", "beta", "--at-once")
     d.refused("it does not wait any more", 2, "every host already", "channel", "promote", good, "--from", "edge", "--to", "beta")
