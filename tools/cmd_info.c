@@ -28,6 +28,25 @@ static json_t *object_json(const struct km_info_object *object)
 	return o;
 }
 
+static json_t *signature_json(const struct km_modsig *sig)
+{
+	const struct {
+		const char *key, *value;
+	} texts[] = {
+		{"issuer", sig->issuer}, {"serial", sig->serial},   {"key_id", sig->key_id},
+		{"hash", sig->hash},	 {"damaged", sig->damaged},
+	};
+	json_t *o;
+
+	if (!sig->there)
+		return json_null();
+	o = json_object();
+	for (size_t i = 0; i < KM_COUNT(texts); i++)
+		json_object_set_new(o, texts[i].key, view_text_json(texts[i].value));
+	json_object_set_new(o, "signers", json_integer(sig->signers));
+	return o;
+}
+
 static json_t *info_json(const char *path, const struct km_info *info, const km_error *unfit)
 {
 	const struct {
@@ -59,6 +78,7 @@ static json_t *info_json(const char *path, const struct km_info *info, const km_
 	json_object_set_new(o, "cves", view_strings_json(&info->cves));
 	json_object_set_new(o, "flags", view_strings_json(&info->flags));
 	json_object_set_new(o, "objects", objects);
+	json_object_set_new(o, "signature", signature_json(&info->signature));
 	json_object_set_new(o, "fits_running_kernel", json_boolean(!unfit));
 	return o;
 }
@@ -93,6 +113,24 @@ static void print_functions(const struct km_info *info)
 	}
 }
 
+static void print_signature(const struct km_modsig *sig)
+{
+	printf("%-12s", "signed");
+	if (!sig->there)
+		puts("no");
+	else if (sig->damaged)
+		printf("%sDAMAGED%s: %s\n", km_colour_on(stdout, KM_RED), km_colour_off(stdout), sig->damaged);
+	else if (sig->issuer)
+		printf("by the certificate %s of %s, %s", or_dash(sig->serial), sig->issuer, sig->hash);
+	else
+		printf("by the key %s, %s", or_dash(sig->key_id), sig->hash);
+	if (!sig->there || sig->damaged)
+		return;
+	if (sig->signers > 1)
+		printf(", and %u more", sig->signers - 1);
+	puts(" (only the kernel verifies it)");
+}
+
 static void print_info(const char *path, const struct km_info *info, const km_error *unfit)
 {
 	printf("%-12s%s\n", "file", path);
@@ -112,6 +150,7 @@ static void print_info(const char *path, const struct km_info *info, const km_er
 	if (info->source_hash && *info->source_hash)
 		printf("%-12s%s\n", "source hash", info->source_hash);
 	print_strings("overrides", &info->flags);
+	print_signature(&info->signature);
 	printf("%-12s%s\n", "cumulative", info->replace ? "yes: replaces all patches below it" : "no");
 	print_functions(info);
 	printf("%-12s%s%s\n", "this kernel", unfit ? "does not fit: " : "fits", unfit ? unfit->message : "");

@@ -7,6 +7,7 @@
 
 #include <kmend/diff.h>
 #include <kmend/kernel.h>
+#include <kmend/modsig.h>
 #include <kmend/patch-format.h>
 
 /* ---- run-pre match -------------------------------------------------------------------------------------------------
@@ -74,6 +75,7 @@ struct km_patch_spec {
 	bool replace;            /* cumulative: replaces all patches below (klp_patch.replace) */
 	bool allow_mismatch;     /* recorded in the metadata */
 	km_strv flags;           /* every override that was given, recorded */
+	const km_signer *signer; /* signs what is written, or NULL */
 };
 /* Whether it can be a patch's name: 1 to 49 of [a-z0-9_], no digit first. When not, *why is a clause for people,
  * static. */
@@ -83,15 +85,17 @@ struct km_patch_result {
 	km_arena *arena;
 	struct km_patch_file {
 		char *path; /* of the .ko; NULL: none was written */
-		size_t size;
+		size_t size;  /* with the signature */
+		struct km_modsig signature;
+		char unsigned_sha256[KM_SHA256_HEX]; /* of the reproducible bytes before it, "" when not signed */
 	} files[KM_FLAVOURS];
 	km_vec(struct km_patch_func) funcs;
 	km_vec(struct km_judgement) judgements; /* mismatches, unresolved symbols, keys owned by modules … */
 };
 /* Resolves every reference of every unit's carried part, links with the kernel's Kbuild in work_dir, turns references to unexported symbols into
  * livepatch relocations (klp) or tables that kmend.ko applies (core), adds metadata, writes <out_dir>/<name>.ko (atomically); with both
- * flavours the core's is <out_dir>/core/<name>.ko. With a KM_REFUSE among the judgements, for either flavour, nothing is written and all
- * paths are NULL. The same inputs give the same bytes in any directory. Uses up each unit's diff->carry: it is changed on the way, and can
+ * flavours the core's is <out_dir>/core/<name>.ko. With a signer the kernel's module signature stands behind the bytes. With a KM_REFUSE among the judgements, for either flavour, nothing is written and all
+ * paths are NULL. The same inputs give the same bytes in any directory, signatures aside. Uses up each unit's diff->carry: it is changed on the way, and can
  * only be destroyed afterwards. No function to replace: KM_NOTHING. */
 KM_CHECKED km_error *km_patch_write(km_kernel *k, const struct km_patch_unit *units, size_t n, const struct km_patch_spec *spec,
 				    const char *work_dir, const char *out_dir, struct km_patch_result *ret);
@@ -110,6 +114,7 @@ struct km_info {
 	bool replace;
 	km_strv cves, flags;
 	km_vec(struct km_info_object) objects;
+	struct km_modsig signature; /* not verified */
 };
 /* Reads hostile files safely; not a kernel module: KM_INPUT. */
 KM_CHECKED km_error *km_info_read(const char *path, struct km_info **ret);

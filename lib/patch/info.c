@@ -375,9 +375,11 @@ km_error *km_info_parse(const void *bytes, size_t size, struct km_info **ret)
 	struct km_info *info;
 	km_error *err;
 
-	KM_TRY(km_elf_read(bytes, size, &elf));
 	info = km_calloc(1, sizeof(*info));
-	err = read_module(elf, info);
+	km_modsig_read(bytes, size, &info->signature);
+	err = km_elf_read(bytes, info->signature.body, &elf);
+	if (!err)
+		err = read_module(elf, info);
 	if (err) {
 		km_info_free(info);
 		return err;
@@ -416,6 +418,7 @@ void km_info_free(struct km_info *info)
 	km_vec_free(&info->objects);
 	km_strv_free(&info->cves);
 	km_strv_free(&info->flags);
+	km_modsig_free(&info->signature);
 	free(info->name);
 	free(info->version);
 	free(info->release);

@@ -122,7 +122,19 @@ static km_error *add_meta(struct km_link *link, km_elf *ko)
 	return NULL;
 }
 
-static km_error *finish(struct km_link *link, const char *work_dir, const char *path, size_t *size)
+/* Behind the reproducible bytes, whose hash is kept: an elliptic curve's signature is another one each time. */
+static km_error *sign(const km_signer *signer, uint8_t **bytes, struct km_patch_file *file)
+{
+	uint8_t hash[KM_SHA256_LEN];
+
+	km_sha256_of(*bytes, file->size, hash);
+	KM_TRY(km_signer_sign(signer, bytes, &file->size));
+	km_hex(hash, sizeof(hash), file->unsigned_sha256);
+	km_modsig_read(*bytes, file->size, &file->signature);
+	return NULL;
+}
+
+static km_error *finish(struct km_link *link, const char *work_dir, const char *path, struct km_patch_file *file)
 {
 	char *linked KM_AUTOFREE = km_printf("%s/%s.ko", work_dir, link->spec->name);
 	uint8_t *bytes KM_AUTOFREE = NULL;
@@ -133,8 +145,10 @@ static km_error *finish(struct km_link *link, const char *work_dir, const char *
 	KM_TRY(add_meta(link, ko));
 	KM_TRY(set_build_id(ko));
 	KM_TRY(km_check_module(ko, link->k->exports, link->flavour));
-	KM_TRY(km_elf_write(ko, &bytes, size));
-	return km_file_write(path, bytes, *size);
+	KM_TRY(km_elf_write(ko, &bytes, &file->size));
+	if (link->spec->signer)
+		KM_TRY(sign(link->spec->signer, &bytes, file));
+	return km_file_write(path, bytes, file->size);
 }
 
 static void report_functions(const struct km_link *link)
@@ -215,7 +229,7 @@ static km_error *finish_flavour(struct km_link *link, const char *work_dir, cons
 	char *dir KM_AUTOFREE = work_of(work_dir, link->flavour);
 
 	KM_TRY(km_mkdirs(out));
-	KM_TRY(finish(link, dir, path, &file->size));
+	KM_TRY(finish(link, dir, path, file));
 	file->path = path;
 	return NULL;
 }
@@ -286,6 +300,8 @@ km_error *km_patch_write(km_kernel *k, const struct km_patch_unit *units, size_t
 
 void km_patch_result_free(struct km_patch_result *r)
 {
+	for (size_t i = 0; i < KM_FLAVOURS; i++)
+		km_modsig_free(&r->files[i].signature);
 	km_vec_free(&r->funcs);
 	km_vec_free(&r->judgements);
 	km_arena_destroy(r->arena);

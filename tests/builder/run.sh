@@ -178,7 +178,49 @@ test_own_kernel() {
 	rm -rf "$tmp/own" &
 }
 
-for t in same_bytes two_at_once killed errors full_disk prepare_killed own_kernel; do
+# A key of one's own: the stock kernel does not have it, and says so; what it cannot read it refuses in other words.
+test_signed() {
+	local lab=$top/$build/lab/kmend-lab key=$tmp/sign.key cert=$tmp/sign.pem
+	openssl req -x509 -newkey rsa:2048 -nodes -keyout "$key" -out "$cert" -days 2 -subj '/CN=kmend test/' >"$tmp/log" 2>&1 &&
+		build_patch "$tmp/plain" "$patch" &&
+		build_patch "$tmp/signed" --sign-key "$key" --sign-cert "$cert" --json "$tmp/signed.json" "$patch" &&
+		head -c "$(stat -c %s "$tmp/plain/$module")" "$tmp/signed/$module" | cmp - "$tmp/plain/$module" >>"$tmp/log" 2>&1
+	ok "a signed patch begins with the bytes of the unsigned one"
+	"$kmend" info --json "$tmp/signed/$module" >"$tmp/info.json" 2>"$tmp/log" &&
+		python3 - "$tmp/signed.json" "$tmp/info.json" "$(sha256sum <"$tmp/plain/$module")" >>"$tmp/log" 2>&1 <<-'PY'
+		import json, sys
+		report, info = (json.load(open(p)) for p in sys.argv[1:3])
+		for sig in report["patch"]["signature"], info["signature"]:
+		    assert sig["issuer"] == "CN=kmend test" and sig["hash"] == "sha256" and sig["serial"], sig
+		assert report["patch"]["signature"]["unsigned_sha256"] == sys.argv[3].split()[0]
+		assert info["kmend"] and [f["name"] for o in info["objects"] for f in o["functions"]] == ["create_user_ns"]
+	PY
+	ok "the report and info tell who signed it"
+	says 2 "does not belong" build_says --sign-key "$key" --sign-cert "$tmp/other.pem"
+	ok "a certificate of another key"
+	[ ! -e "$tmp/none" ]
+	ok "and nothing is written"
+	says 1 "together" "$kmend" build --kernel "$release" --sign-key "$key" "$patch"
+	ok "a key without certificate"
+	if ! command -v qemu-system-x86_64 >/dev/null; then
+		skip "a kernel that enforces signatures" "qemu-system-x86_64 is not installed"
+		return
+	fi
+	# One byte inside the PKCS#7 message: its first length.
+	cp "$tmp/signed/$module" "$tmp/damaged.ko" &&
+		printf '\000' | dd of="$tmp/damaged.ko" bs=1 seek=$(($(stat -c %s "$tmp/plain/$module") + 1)) conv=notrunc 2>"$tmp/log"
+	says 0 "all refused" "$lab" run --kernel "$release" --append module.sig_enforce=1 --carry "$tmp/plain/$module:/root/plain.ko" \
+		--carry "$tmp/signed/$module:/root/signed.ko" --carry "$tmp/damaged.ko:/root/damaged.ko" tests/builder/enforced.sh
+	ok "a kernel that enforces signatures: ours is read and its key missed; unsigned and damaged ones are told apart"
+	says 0 "loaded" "$lab" run --kernel "$release" --carry "$tmp/signed/$module:/root/signed.ko" tests/builder/not_enforced.sh
+	ok "a kernel that does not takes a signed patch"
+}
+build_says() { # OPTION...: with a second pair's certificate
+	openssl req -x509 -newkey rsa:2048 -nodes -keyout "$tmp/other.key" -out "$tmp/other.pem" -days 2 -subj /CN=other/ 2>/dev/null
+	"$kmend" build --kernel "$release" -o "$tmp/none" "$@" "$patch"
+}
+
+for t in same_bytes two_at_once killed errors signed full_disk prepare_killed own_kernel; do
 	want "$t" && test_$t
 done
 echo "1..$n"

@@ -32,6 +32,8 @@ struct build_job {
 	unsigned jobs;
 	bool quiet, verbose;
 	bool allow_data, allow_layout;
+	struct km_signer_files sign; /* no key: the patch is not signed */
+	km_signer *signer;           /* spec.signer; NULL: none */
 };
 /* Reads the command line. *done: help was printed, and there is no work. */
 KM_CHECKED km_error *build_job_read(struct build_job *job, int argc, char **argv, bool *done);

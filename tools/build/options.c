@@ -27,6 +27,13 @@ static const char usage_text[] =
 	"  --flavour WHICH        klp, for the kernel's own livepatch (default); core, for kmend.ko;\n"
 	"                         or both: then the core's goes to DIR/core/NAME.ko\n"
 	"\n"
+	"Signing, for kernels that want it:\n"
+	"  --sign-key KEY         a private key in a PEM file, or a pkcs11: URI\n"
+	"  --sign-cert FILE       its certificate, PEM or DER\n"
+	"  --sign-hash HASH       sha256 (default), sha384 or sha512\n"
+	"  --sign-passphrase-file FILE\n"
+	"                         of the key, or a token's PIN; else $KMEND_SIGN_PASSPHRASE\n"
+	"\n"
 	"Overrides, recorded in the patch:\n"
 	"  --allow-mismatch       replace functions that differ from the shipped kernel's\n"
 	"  --allow-data           keep the running value of data whose initial value changed\n"
@@ -45,7 +52,7 @@ static const char usage_text[] =
 enum {
 	OPT_KERNEL = 256, OPT_SOURCE, OPT_CONFIG, OPT_VMLINUX, OPT_SYMVERS, OPT_MODULES, OPT_DEBS, OPT_NAME, OPT_VERSION,
 	OPT_CVE, OPT_SEVERITY, OPT_DESCRIPTION, OPT_REPLACE, OPT_NO_REPLACE, OPT_MISMATCH, OPT_DATA, OPT_LAYOUT, OPT_JSON,
-	OPT_COLOUR, OPT_FLAVOUR,
+	OPT_COLOUR, OPT_FLAVOUR, OPT_SIGN_KEY, OPT_SIGN_CERT, OPT_SIGN_HASH, OPT_SIGN_PASSPHRASE,
 };
 
 static const struct option options[] = {
@@ -65,6 +72,10 @@ static const struct option options[] = {
 	{ "no-replace", no_argument, NULL, OPT_NO_REPLACE },
 	{ "flavour", required_argument, NULL, OPT_FLAVOUR },
 	{ "flavor", required_argument, NULL, OPT_FLAVOUR },
+	{ "sign-key", required_argument, NULL, OPT_SIGN_KEY },
+	{ "sign-cert", required_argument, NULL, OPT_SIGN_CERT },
+	{ "sign-hash", required_argument, NULL, OPT_SIGN_HASH },
+	{ "sign-passphrase-file", required_argument, NULL, OPT_SIGN_PASSPHRASE },
 	{ "allow-mismatch", no_argument, NULL, OPT_MISMATCH },
 	{ "allow-data", no_argument, NULL, OPT_DATA },
 	{ "allow-layout", no_argument, NULL, OPT_LAYOUT },
@@ -168,6 +179,10 @@ static km_error *read_option(struct build_job *job, char **argv, int opt, int *r
 	case OPT_LAYOUT: job->allow_layout = true; break;
 	case OPT_JSON: job->json_path = optarg; break;
 	case OPT_FLAVOUR: return read_flavour(optarg, &spec->flavours);
+	case OPT_SIGN_KEY: job->sign.key = optarg; break;
+	case OPT_SIGN_CERT: job->sign.cert = optarg; break;
+	case OPT_SIGN_HASH: job->sign.hash = optarg; break;
+	case OPT_SIGN_PASSPHRASE: job->sign.passphrase_file = optarg; break;
 	case OPT_COLOUR: km_colour_setup(optarg); break;
 	case 'o': job->out_dir = optarg; break;
 	case 'j': return read_jobs(optarg, &job->jobs);
@@ -212,6 +227,20 @@ static km_error *check_patches(const struct build_job *job)
 	return NULL;
 }
 
+/* Opened before anything is built: a wrong key shows at once. */
+static km_error *open_signer(struct build_job *job)
+{
+	const struct km_signer_files *sign = &job->sign;
+
+	if (!sign->key && !sign->cert && !sign->hash && !sign->passphrase_file)
+		return NULL;
+	if (!sign->key || !sign->cert)
+		return km_error_new(KM_USAGE, "signing needs --sign-key and --sign-cert together");
+	KM_TRY(km_signer_open(sign, &job->signer));
+	job->spec.signer = job->signer;
+	return NULL;
+}
+
 static void record_overrides(struct build_job *job)
 {
 	if (job->allow_data)
@@ -237,7 +266,7 @@ static km_error *complete(struct build_job *job, int replace)
 	/* Several fixes in one patch are what is meant to stand in for the single ones that a host may have. */
 	job->spec.replace = replace < 0 ? job->patches.n > 1 : replace;
 	record_overrides(job);
-	return NULL;
+	return open_signer(job);
 }
 
 km_error *build_job_read(struct build_job *job, int argc, char **argv, bool *done)
@@ -266,5 +295,6 @@ void build_job_free(struct build_job *job)
 	km_strv_free(&job->patches);
 	km_strv_free(&job->spec.cves);
 	km_strv_free(&job->spec.flags);
+	km_signer_close(job->signer);
 	free(job->name);
 }

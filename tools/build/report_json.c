@@ -57,6 +57,22 @@ static json_t *kernel_json(const km_kernel *k)
 	return j;
 }
 
+static json_t *signature_json(const struct km_patch_file *file)
+{
+	const struct km_modsig *sig = &file->signature;
+	json_t *j;
+
+	if (!sig->there)
+		return json_null();
+	j = json_object();
+	json_object_set_new(j, "issuer", text(sig->issuer));
+	json_object_set_new(j, "serial", text(sig->serial));
+	json_object_set_new(j, "hash", text(sig->hash));
+	json_object_set_new(j, "unsigned_size", json_integer((json_int_t)sig->body));
+	json_object_set_new(j, "unsigned_sha256", text(file->unsigned_sha256));
+	return j;
+}
+
 static json_t *file_json(const struct build_outcome *out, enum km_flavour flavour)
 {
 	const struct km_patch_file *file = &out->patch.files[flavour];
@@ -66,6 +82,7 @@ static json_t *file_json(const struct build_outcome *out, enum km_flavour flavou
 	json_object_set_new(j, "file", text(file->path));
 	json_object_set_new(j, "size", json_integer((json_int_t)file->size));
 	json_object_set_new(j, "sha256", text(out->sha256[flavour]));
+	json_object_set_new(j, "signature", signature_json(file));
 	return j;
 }
 

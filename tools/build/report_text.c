@@ -178,6 +178,10 @@ static void show_result(const struct page *p, enum build_result result)
 			fprintf(p->to, " %s%s: %zu bytes, %zu function%s replaced, sha256 %.16s\n", patch->files[i].path,
 				i == KM_FLAVOUR_CORE ? " for kmend.ko" : "", patch->files[i].size,
 				patch->funcs.n, patch->funcs.n == 1 ? "" : "s", p->out->sha256[i]);
+			if (patch->files[i].signature.there)
+				fprintf(p->to, "signed by the certificate %s of %s, %s; sha256 %.16s without the signature\n",
+					patch->files[i].signature.serial, patch->files[i].signature.issuer,
+					patch->files[i].signature.hash, patch->files[i].unsigned_sha256);
 		}
 		break;
 	case BUILD_REFUSED:
