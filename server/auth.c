@@ -52,28 +52,55 @@ static km_http_response *dead(struct call *call, const struct table_token *token
 			    token->revoked ? "the token was revoked" : "the time of the token is over");
 }
 
-/* A host that came by another server is in the store only. */
-static bool find_elsewhere(struct call *call, const char *hash)
+/* Whether an unknown secret is worth a look at the store: others on this state may have let its owner in. */
+static bool may_look(struct call *call)
 {
+	return call->server->shared &&
+	       limit_has(call->server->failures, km_http_request_remote(call->request), km_now());
+}
+
+/* Not knowing is no refusal: whoever has a good secret shall keep it. */
+static km_http_response *cannot_look(km_error *err, const char *what)
+{
+	server_warn_error(err, "cannot look for %s", what);
+	return km_http_retry_after(km_http_fail(503, "store", "the state cannot be read; come again"), 10);
+}
+
+/* A host that came by another server is in the store only, and maybe its token, too. */
+static km_http_response *find_elsewhere(struct call *call, const char *hash, bool *found)
+{
+	struct table *table = call->server->table;
+	struct km_store_token token;
 	struct km_store_host host;
 	km_error *err;
 
-	if (!call->server->shared ||
-	    !limit_has(call->server->failures, km_http_request_remote(call->request), km_now()))
-		return false;
+	*found = false;
+	if (!may_look(call))
+		return NULL;
 	err = km_store_host_by_secret(call->server->store, hash, call_arena(call), &host, NULL);
-	if (err) {
-		km_error_free(err);
-		return false;
+	if (!err && !table_put(table, &host)) {
+		err = km_store_token(call->server->store, host.token, call_arena(call), &token, NULL);
+		if (!err) {
+			table_token_put(table, &token);
+			table_put(table, &host);
+		}
 	}
-	return table_put(call->server->table, &host) && table_find(call->server->table, hash, &call->host);
+	if (err && err->code != KM_REFUSED)
+		return cannot_look(err, "a host");
+	*found = !err && table_find(table, hash, &call->host);
+	km_error_free(err);
+	return NULL;
 }
 
 static km_http_response *as_host(struct call *call, const char *hash)
 {
+	bool found = table_find(call->server->table, hash, &call->host);
+	km_http_response *cannot = found ? NULL : find_elsewhere(call, hash, &found);
 	unsigned wait;
 
-	if (!table_find(call->server->table, hash, &call->host) && !find_elsewhere(call, hash))
+	if (cannot)
+		return cannot;
+	if (!found)
 		return unknown(call, "no host has it");
 	call->as = NEED_HOST;
 	call->actor = km_arena_printf(call_arena(call), "host:%s", call->host.id);
@@ -83,26 +110,33 @@ static km_http_response *as_host(struct call *call, const char *hash)
 	return wait ? too_many(wait) : NULL;
 }
 
-static bool token_elsewhere(struct call *call, const char *hash)
+static km_http_response *token_elsewhere(struct call *call, const char *hash, bool *found)
 {
 	struct km_store_token token;
 	km_error *err;
 
-	if (!call->server->shared ||
-	    !limit_has(call->server->failures, km_http_request_remote(call->request), km_now()))
-		return false;
+	*found = false;
+	if (!may_look(call))
+		return NULL;
 	err = km_store_token_find(call->server->store, hash, call->now, call_arena(call), &token, NULL);
+	if (err && err->code != KM_REFUSED)
+		return cannot_look(err, "a token");
 	if (!err)
 		table_token_put(call->server->table, &token);
+	*found = !err && table_token_find(call->server->table, hash, &call->token);
 	km_error_free(err);
-	return !err && table_token_find(call->server->table, hash, &call->token);
+	return NULL;
 }
 
 static km_http_response *as_token(struct call *call, const char *hash)
 {
+	bool found = table_token_find(call->server->table, hash, &call->token);
+	km_http_response *cannot = found ? NULL : token_elsewhere(call, hash, &found);
 	unsigned wait;
 
-	if (!table_token_find(call->server->table, hash, &call->token) && !token_elsewhere(call, hash))
+	if (cannot)
+		return cannot;
+	if (!found)
 		return unknown(call, "no token has it");
 	call->as = NEED_TOKEN;
 	call->actor = km_arena_printf(call_arena(call), "token:%s", call->token.id);
@@ -123,10 +157,8 @@ static km_http_response *as_admin(struct call *call, const char *hash, unsigned 
 	km_error *err;
 
 	err = km_store_admin_find(call->server->store, hash, call->now, call_arena(call), &admin, &why);
-	if (err && err->code != KM_REFUSED) {
-		server_warn_error(err, "cannot look for an admin token");
-		return km_http_retry_after(km_http_fail(503, "store", "the state cannot be read; come again"), 10);
-	}
+	if (err && err->code != KM_REFUSED)
+		return cannot_look(err, "an admin token");
 	if (err) {
 		km_error_free(err);
 		return unknown(call, why == KM_STORE_ABSENT ? "no admin token has it" : km_store_why_name(why));

@@ -38,7 +38,7 @@ struct upload {
 	const char *sha256; /* the request's */
 	km_sha256 *sum;
 	uint64_t size;
-	bool had; /* it is there: the bytes are looked at, and not kept */
+	bool had; /* it is there, and is replaced: what the disk has spoiled can be mended so */
 };
 
 static void upload_free(void *data)
@@ -85,9 +85,6 @@ km_http_response *blobs_begin(km_http_request *request, void *ctx)
 	u->path = path_of(server, u->sha256);
 	u->sum = km_sha256_create();
 	u->had = km_exists(u->path);
-	u->fd = -1;
-	if (u->had)
-		return NULL;
 	u->part = km_printf("%s/blobs/part/%d.%llu", server->config->data, (int)getpid(), (unsigned long long)number++);
 	u->fd = open(u->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	return u->fd < 0 ? disk(errno, "begin") : NULL;
@@ -101,7 +98,7 @@ km_http_response *blobs_add(km_http_request *request, const void *bytes, size_t 
 	(void)ctx;
 	km_sha256_add(u->sum, bytes, size);
 	u->size += size;
-	while (!u->had && size) {
+	while (size) {
 		ssize_t n = write(u->fd, at, size);
 
 		if (n < 0 && errno == EINTR)
@@ -150,7 +147,7 @@ static km_error *put(struct call *call)
 	km_hex(sum, sizeof(sum), hex);
 	if (strcmp(hex, u->sha256))
 		return call_fail(call, 422, "blob-sum", "these bytes have another SHA-256: %s", hex);
-	sys = u->had ? 0 : keep(u);
+	sys = keep(u);
 	if (sys) {
 		call->response = disk(sys, "keep");
 		return NULL;

@@ -5,7 +5,8 @@
 #include "documents.h"
 
 struct documents {
-	pthread_mutex_t lock; /* for now and its refs */
+	pthread_mutex_t lock;	 /* for now and its refs */
+	pthread_mutex_t loading; /* one reads and puts in place after the other: a snapshot never goes back */
 	struct snapshot *now;
 };
 
@@ -14,6 +15,7 @@ struct documents *documents_create(void)
 	struct documents *d = km_calloc(1, sizeof(*d));
 
 	pthread_mutex_init(&d->lock, NULL);
+	pthread_mutex_init(&d->loading, NULL);
 	d->now = km_calloc(1, sizeof(*d->now));
 	d->now->refs = 1;
 	return d;
@@ -34,6 +36,7 @@ void documents_destroy(struct documents *d)
 		return;
 	unref(d->now);
 	pthread_mutex_destroy(&d->lock);
+	pthread_mutex_destroy(&d->loading);
 	free(d);
 }
 
@@ -174,6 +177,7 @@ km_error *documents_load(struct server *server)
 
 	s->refs = 1;
 	s->arena = km_arena_create();
+	pthread_mutex_lock(&d->loading);
 	err = read_all(server->store, s);
 	pthread_mutex_lock(&d->lock);
 	if (!err) {
@@ -182,6 +186,7 @@ km_error *documents_load(struct server *server)
 	}
 	unref(old);
 	pthread_mutex_unlock(&d->lock);
+	pthread_mutex_unlock(&d->loading);
 	return err ? km_error_add(err, "cannot read the documents") : NULL;
 }
 

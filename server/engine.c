@@ -3,6 +3,7 @@
  * revision. */
 #include <errno.h>
 #include <pthread.h>
+#include <sodium.h>
 #include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,7 +14,7 @@
 #include "load.h"
 #include "sign.h"
 
-enum { LEASE = 10, LEASE_AFTER = 3, RETRY = 30, OTHERS = 30 }; /* seconds */
+enum { LEASE = 10, LEASE_AFTER = 3, RETRY = 10, OTHERS = 30, RENEWED = 5 }; /* seconds */
 
 struct engine {
 	struct server *server;
@@ -21,10 +22,11 @@ struct engine {
 	pthread_mutex_t lock; /* for the three below */
 	pthread_cond_t come;
 	bool stopped, kicked;
-	unsigned done; /* calls that have ended */
+	bool unsigned_halt; /* a rollout's new place is stored, and there was no key to sign it */
+	unsigned done;	    /* calls that have ended */
 	atomic_bool leads;
 	char holder[64];
-	int64_t leased, audit, sign_after, others_at;
+	int64_t leased, audit, sign_after, others_at, renewed_at;
 	double next, kick_after; /* when rollouts are looked at, by km_now() */
 };
 
@@ -97,9 +99,11 @@ static km_error *change_work(struct call *call)
 		bool done;
 
 		KM_TRY(sign_or_not(call, change, &done));
-		/* A halt that cannot be signed is one nevertheless, and is seen; dates are just tried again. */
+		/* A halt that cannot be signed is one nevertheless, and is seen; dates() tries to sign it again. */
 		if (!done && !change->set)
 			return NULL;
+		if (!done)
+			change->engine->unsigned_halt = true;
 	}
 	call->after = change_after;
 	return NULL;
@@ -237,13 +241,18 @@ static void dates(struct engine *e)
 {
 	struct snapshot *s = documents_get(e->server);
 	int64_t now = server_now();
+	bool all = e->unsigned_halt;
 
 	for (size_t i = 0; i < s->n_channels && now >= e->sign_after; i++) {
 		struct change change = {.channel = s->channels[i].name};
+		bool sign = due(&s->channels[i], now, &change.rollout);
 
-		if (due(&s->channels[i], now, &change.rollout) && !change_do(e, &change))
+		change.rollout |= all;
+		if ((sign || (all && s->channels[i].index.version)) && !change_do(e, &change))
 			e->sign_after = now + RETRY;
 	}
+	if (all && now >= e->sign_after)
+		e->unsigned_halt = false;
 	documents_release(e->server, s);
 }
 
@@ -265,22 +274,44 @@ static km_error *lead(struct engine *e)
 	return NULL;
 }
 
-/* Whoever changes something writes to the audit log: this server, another one, or kmend-server admin. */
+/* Whether another server may have taken a host or its tags away since the last look. */
+static km_error *hosts_changed(struct engine *e, bool *ret)
+{
+	km_arena *arena = km_arena_create();
+	struct km_store_audit *records;
+	size_t n = 0;
+	km_error *err = km_store_audit_list(e->server->store, e->audit, KM_STORE_PAGE_MAX, arena, &records, &n);
+
+	*ret = n == KM_STORE_PAGE_MAX;
+	for (size_t i = 0; i < n; i++)
+		*ret |= !strcmp(records[i].action, "host.delete") || !strcmp(records[i].action, "host.tag");
+	km_arena_destroy(arena);
+	return err;
+}
+
+/* Whoever changes something writes to the audit log: this server, another one, or kmend-server admin. What hosts do by
+ * themselves and documents that are signed just because of their age are not in it. */
 static km_error *follow(struct engine *e)
 {
 	char head[KM_SHA256_HEX];
 	int64_t seq, now = server_now();
+	bool changed, hosts = e->server->shared && now - e->others_at >= OTHERS;
 
 	KM_TRY(km_store_audit_head(e->server->store, &seq, head));
-	if (seq != e->audit) {
+	changed = seq != e->audit;
+	if (changed && e->server->shared && !hosts)
+		KM_TRY(hosts_changed(e, &hosts));
+	if (changed)
 		KM_TRY(load_tokens(e->server));
+	if (changed || (e->server->shared && now - e->renewed_at >= RENEWED)) {
 		KM_TRY(documents_load(e->server));
-		e->audit = seq;
+		e->renewed_at = now;
 	}
-	if (e->server->shared && now - e->others_at >= OTHERS) {
+	if (hosts) {
 		KM_TRY(load_hosts(e->server));
 		e->others_at = now;
 	}
+	e->audit = seq;
 	return NULL;
 }
 
@@ -344,7 +375,8 @@ km_error *engine_start(struct server *server, struct engine **ret)
 
 	e->server = server;
 	gethostname(host, sizeof(host) - 1);
-	snprintf(e->holder, sizeof(e->holder), "%s:%d", host, (int)getpid());
+	/* In containers all may have the same name and number. */
+	snprintf(e->holder, sizeof(e->holder), "%s:%d:%08x", host, (int)getpid(), randombytes_random());
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

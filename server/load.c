@@ -24,7 +24,12 @@ static km_error *row(void *ctx, const struct km_store_host *host)
 
 km_error *load_hosts(struct server *server)
 {
-	km_error *err = km_store_hosts_all(server->store, row, server);
+	km_error *err;
 
-	return err ? km_error_add(err, "cannot read the hosts") : NULL;
+	table_load_begin(server->table);
+	err = km_store_hosts_all(server->store, row, server);
+	if (err)
+		return km_error_add(err, "cannot read the hosts");
+	table_load_end(server->table);
+	return NULL;
 }

@@ -6,7 +6,7 @@
 #include "server.h"
 
 KM_CHECKED km_error *load_tokens(struct server *server);
-/* Every host; those that are gone from the store are not forgotten by it (km_store_seen() finds them). */
+/* Every host; those that are gone from the store are forgotten. */
 KM_CHECKED km_error *load_hosts(struct server *server);
 
 #endif

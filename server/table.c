@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One array of hosts, and two open hash tables of slots into it: by secret and by id, which are sums themselves and
- * need no other hash. */
+/* One array of hosts, and two open hash tables of slots into it: by secret and by id. A host chooses its id: the hash
+ * is keyed, so that nobody can fill one place of the table. */
 #include <openssl/crypto.h>
 #include <pthread.h>
+#include <sodium.h>
 
 #include "table.h"
 
@@ -13,6 +14,7 @@ struct host {
 	int64_t n, digest, seen;
 	uint32_t token, kernel;
 	const char *tags;
+	uint32_t load;	  /* the last table_load_begin() before the store had it */
 	bool gone, moved; /* moved: seen is newer than the store's */
 };
 
@@ -36,6 +38,8 @@ struct table {
 	km_vec(struct table_kernel *) kernels;
 	struct index by_secret, by_id;
 	size_t count, seen_at; /* hosts; where the next table_take_seen() begins */
+	uint32_t load;
+	uint8_t seed[crypto_shorthash_KEYBYTES];
 };
 
 struct table *table_create(void)
@@ -43,6 +47,7 @@ struct table *table_create(void)
 	struct table *t = km_calloc(1, sizeof(*t));
 
 	pthread_mutex_init(&t->lock, NULL);
+	randombytes_buf(t->seed, sizeof(t->seed));
 	t->arena = km_arena_create();
 	t->texts = km_map_create();
 	t->kernel_of = km_map_create();
@@ -78,18 +83,20 @@ static const uint8_t *key_of(const struct table *t, const struct index *ix, uint
 	return (const uint8_t *)&t->hosts.at[slot] + ix->key;
 }
 
-static size_t home(const struct index *ix, const uint8_t *key)
+static size_t home(const struct table *t, const struct index *ix, const uint8_t *key)
 {
+	uint8_t out[crypto_shorthash_BYTES];
 	uint64_t h;
 
-	memcpy(&h, key, sizeof(h));
+	crypto_shorthash(out, key, HASH, t->seed);
+	memcpy(&h, out, sizeof(h));
 	return h & (ix->cap - 1);
 }
 
 /* The place of the key, or the free place where it would stand. cap > used. */
 static size_t place(const struct table *t, const struct index *ix, const uint8_t *key)
 {
-	size_t i = home(ix, key);
+	size_t i = home(t, ix, key);
 
 	while (ix->at[i] && CRYPTO_memcmp(key_of(t, ix, ix->at[i] - 1), key, HASH))
 		i = (i + 1) & (ix->cap - 1);
@@ -125,7 +132,7 @@ static void take_out(struct table *t, struct index *ix, const uint8_t *key)
 	ix->at[hole] = 0;
 	ix->used--;
 	for (i = (hole + 1) & (ix->cap - 1); ix->at[i]; i = (i + 1) & (ix->cap - 1)) {
-		size_t want = home(ix, key_of(t, ix, ix->at[i] - 1));
+		size_t want = home(t, ix, key_of(t, ix, ix->at[i] - 1));
 
 		if (((i - want) & (ix->cap - 1)) < ((i - hole) & (ix->cap - 1)))
 			continue;
@@ -246,6 +253,7 @@ static bool put(struct table *t, const struct km_store_host *from)
 	new.token = (uint32_t)token - 1;
 	new.kernel = kernel(t, from->arch, from->kernel, from->build_id);
 	new.tags = text(t, from->tags);
+	new.load = t->load;
 	if (h) {
 		take_out(t, &t->by_secret, h->secret);
 		new.moved = h->moved;
@@ -290,6 +298,22 @@ void table_remove(struct table *t, const char *id)
 	h = find(t, &t->by_id, id);
 	if (h)
 		forget(t, h);
+	pthread_mutex_unlock(&t->lock);
+}
+
+void table_load_begin(struct table *t)
+{
+	pthread_mutex_lock(&t->lock);
+	t->load++;
+	pthread_mutex_unlock(&t->lock);
+}
+
+void table_load_end(struct table *t)
+{
+	pthread_mutex_lock(&t->lock);
+	for (size_t i = 0; i < t->hosts.n; i++)
+		if (!t->hosts.at[i].gone && t->hosts.at[i].load != t->load)
+			forget(t, &t->hosts.at[i]);
 	pthread_mutex_unlock(&t->lock);
 }
 

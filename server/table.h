@@ -47,6 +47,9 @@ bool table_token_find(struct table *table, const char *secret_hash, struct table
 bool table_put(struct table *table, const struct km_store_host *host);
 /* Forgets it; a host that is not there is fine. */
 void table_remove(struct table *table, const char *id);
+/* Around the entering of every host that the store has: whoever was not entered in between is forgotten. */
+void table_load_begin(struct table *table);
+void table_load_end(struct table *table);
 /* How many hosts there are. */
 size_t table_count(struct table *table);
 /* The host with that km_fleet_secret_hash(). Compares in constant time. */

@@ -250,6 +250,39 @@ def test_stop_under_load(f, hosts):
            "all that was answered is stored")
 
 
+def test_unsigned_halt(f, host):
+    """The key is away when a rollout halts: the halt is stored, and signed as soon as the key is back."""
+    release = f.publish("keyless")
+    ident = f.start_rollout(release, settle=3600).json["id"]
+    key = f.server.data / "keys/rollout-1.key"
+    kept = key.read_bytes()
+    key.unlink()
+    host.says(release, health="oopsed")
+    tap.ok(until(lambda: state(f, ident)["state"] == "halted"), "without a key a rollout halts for people")
+    tap.ok("halt" not in entry(f, release), "though not yet for hosts")
+    key.write_bytes(kept)
+    tap.ok(until(lambda: "halt" in entry(f, release), 20), "it is signed when the key is back")
+
+
+def test_second_signal(f):
+    """A client that sends half a request holds a graceful stop up; a second signal does not wait for it."""
+    f.server.start()
+    with socket.create_connection(("127.0.0.1", f.server.port)) as slow:
+        slow.sendall(b"POST /v1/checkin HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + f.admin.encode() + b"\r\nContent-Length: 9\r\n")
+        time.sleep(0.2)
+        begin = time.monotonic()
+        f.server.process.send_signal(signal.SIGTERM)
+        until(lambda: "stopping" in f.server.text().splitlines()[-1], 5)
+        time.sleep(0.2)
+        if f.server.process.poll() is None:
+            f.server.process.send_signal(signal.SIGTERM)
+        f.server.process.wait(10)
+        tap.ok(time.monotonic() - begin < 5, "a second SIGTERM ends it at once")
+    f.server.stop()
+    f.server.start()
+    tap.equal(f.ask("GET", "/v1/admin/status").status, 200, "and its state opens")
+
+
 def test_tls(work):
     with tempfile.TemporaryDirectory(dir=work) as d:
         cert, key = Path(d) / "cert.pem", Path(d) / "key.pem"
@@ -260,6 +293,14 @@ def test_tls(work):
         admin = server.init()
         server.start()
         tap.equal(server.ask("GET", "/v1/admin/status", admin).status, 200, "HTTPS")
+        server.process.send_signal(signal.SIGHUP)
+        tap.ok(until(lambda: "certificate was read again" in server.text()), "SIGHUP reads the certificate again")
+        pem = key.read_bytes()
+        key.write_bytes(b"no key")
+        server.process.send_signal(signal.SIGHUP)
+        tap.ok(until(lambda: "warning: SIGHUP" in server.text()), "one that is broken is told")
+        key.write_bytes(pem)
+        tap.equal(server.ask("GET", "/v1/admin/status", admin).status, 200, "and the one before stays")
         tap.ok(b"HTTP/1.1 200" not in raw(server, b"GET /v1/health HTTP/1.1\r\nHost: x\r\n\r\n", 3), "no plain HTTP there")
         tap.equal(server.stop(), 0, "it stops")
 
@@ -345,7 +386,7 @@ def test_two_servers(work):
 
 
 def two_servers(d, url):
-    f = Fleet(d, database=url)
+    f = Fleet(d, database=url, options=["--lifetimes", "timestamp=60s"])
     other = Server(f.server.program, Path(d) / "other", f.server.options)
     (other.data / "keys").mkdir(parents=True)
     (other.data / "blobs").symlink_to(f.server.data / "blobs")
@@ -359,6 +400,15 @@ def two_servers(d, url):
     leads = [s.ask("GET", "/v1/admin/status", f.admin).json["engine"] for s in (f.server, other)]
     tap.equal(sorted(leads), [False, True], "one of them runs the rollouts")
     ident = f.start_rollout(release, ["100%"], settle=3600).json["id"]
+    gone = f.host(f.token(), "gone")
+    gone.server = other
+    tap.equal(gone.get("/v1/channels/stable/timestamp").status, 200, "a host of a token that the other one has not seen yet")
+    f.ask("DELETE", "/v1/admin/hosts/" + gone.id)
+    tap.ok(until(lambda: gone.get("/v1/channels/stable/timestamp").status == 401, 4), "deleted at one, it is nobody at the other")
+    newest = [body_of(host.get("/v1/channels/stable/timestamp").body)["version"]]
+    tap.ok(until(lambda: newest[0] < body_of(host.get("/v1/channels/stable/timestamp").body)["version"] and
+                 len({body_of(s.ask("GET", "/v1/channels/stable/timestamp", f.admin).body)["version"] for s in (f.server, other)}) == 1, 40),
+           "both have a timestamp that was signed for its age")
     begin = time.monotonic()
     host.says(release, health="oopsed")
     tap.ok(until(lambda: state(f, ident)["state"] == "halted", 5), "a crash that the other one hears halts", time.monotonic() - begin)
@@ -381,10 +431,13 @@ def main():
             test_channel_halt(f, hosts[0])
             test_restart(f, hosts[0])
             test_state_held(f, hosts[0])
+            test_unsigned_halt(f, hosts[0])
             test_admin_beside(f)
             test_outage(f, hosts)
             test_kill(f, hosts)
             test_stop_under_load(f, hosts)
+            f.server.stop()
+            test_second_signal(f)
             tap.equal(f.server.stop(), 0, "it stops")
             test_start(work)
             test_tls(work)

@@ -97,6 +97,43 @@ static void test_remove(void **state)
 	table_destroy(t);
 }
 
+/* A load of all hosts forgets those that another server has let go. */
+static void test_load(void **state)
+{
+	struct table *t = with_token();
+	struct table_host h;
+
+	(void)state;
+	for (unsigned n = 1; n <= 10; n++)
+		put(t, n);
+	table_load_begin(t); /* it fails: nobody is forgotten */
+	put(t, 1);
+	assert_int_equal(table_count(t), 10);
+	table_load_begin(t);
+	for (unsigned n = 1; n <= 10; n += 2)
+		put(t, n);
+	put(t, 11); /* comes meanwhile */
+	table_load_end(t);
+	assert_int_equal(table_count(t), 6);
+	for (unsigned n = 1; n <= 11; n++)
+		assert_int_equal(table_find(t, sum('c', n), &h), n % 2);
+	table_destroy(t);
+}
+
+/* Whoever attaches hosts chooses their ids: many with one begin make nobody wait. */
+static void test_chosen_ids(void **state)
+{
+	struct table *t = with_token();
+	double begin = km_now();
+
+	(void)state;
+	for (unsigned n = 1; n <= 30000; n++)
+		put(t, 7 * n);
+	assert_int_equal(table_count(t), 30000);
+	assert_true(km_now() - begin < 3); /* one chain of all took 450 million steps */
+	table_destroy(t);
+}
+
 static void test_new_secret(void **state)
 {
 	struct table *t = with_token();
@@ -201,6 +238,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_find),   cmocka_unit_test(test_remove), cmocka_unit_test(test_new_secret),
 		cmocka_unit_test(test_tokens), cmocka_unit_test(test_seen),   cmocka_unit_test(test_each),
+		cmocka_unit_test(test_load),   cmocka_unit_test(test_chosen_ids),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
