@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Answers that come from another thread. A connection that waits is suspended: libmicrohttpd touches neither it nor its request until it is
- * resumed, which happens once, under the server's lock: by km_http_answer(), or by km_http_abandon(), whoever takes it out of the list.
+ * Answers that come from another thread. A connection that waits is suspended: libmicrohttpd touches neither it nor
+ * its request until it is resumed, which happens once, under the server's lock: by km_http_answer(), or by
+ * km_http_abandon(), whoever takes it out of the list.
  */
 #include "internal.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Retry-After: a number of seconds, or a date as RFC 9110 (5.6.7) prefers it. The two obsolete forms of a date are not read. */
+/* Retry-After: a number of seconds, or a date as RFC 9110 (5.6.7) prefers it. The two obsolete forms of a date are not
+ * read. */
 #include <kmend/http.h>
 
 enum { A_DAY = 86400 };
