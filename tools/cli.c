@@ -5,37 +5,41 @@
 static const struct km_door *the_door;
 
 const struct cmd cmds[] = {
-	{"build", "PATCH...", "make a patch module from source diffs", .program = "kmend-build"},
+	{"build", "PATCH...", "make a patch module from source diffs", .program = "kmend-build",
+	 .heading = "where patches are made"},
 	{"prepare", "RELEASE", "fetch and prepare a kernel to build for", .program = "kmend-build"},
 	{"core", "RELEASE", "build kmend.ko for a kernel", .program = "kmend-build"},
 	{"kernels", "", "list the kernels that can be built for", .program = "kmend-build"},
 	{"verify", "FILE", "prove a patch in a virtual machine", .program = "kmend-lab"},
-	{"load", "FILE|NAME [P=V]", "apply a patch to the running kernel", 1, 64, cmd_load_options, cmd_load},
+	{"load", "FILE|NAME [P=V]", "apply a patch to the running kernel", 1, 64, cmd_load_options, cmd_load,
+	 .heading = "on a host"},
 	{"unload", "NAME", "take a patch back", 1, 1, cmd_unload_options, cmd_unload},
 	{"list", "", "list the patches in the kernel", 0, 0, NULL, cmd_list},
 	{"status", "", "say how this host stands", 0, 0, cmd_status_options, cmd_status},
 	{"info", "FILE|NAME", "show what a patch says of itself", 1, 1, NULL, cmd_info},
 	{"blockers", "[NAME]", "name the tasks that a transition waits for", 0, 1, NULL, cmd_blockers},
-	{"attach", "TOKEN", "take patches from a server's channel", 1, 1, cmd_attach_options, cmd_attach},
+	{"attach", "TOKEN", "take patches from a server's channel", 1, 1, cmd_attach_options, cmd_attach,
+	 .heading = "on a host of a fleet"},
 	{"detach", "", "take no more of them", 0, 0, NULL, cmd_detach},
 	{"refresh", "", "ask the server now", 0, 0, cmd_refresh_options, cmd_refresh},
 	{"rollback", "[NAME]", "go back to what was before the channel's last patch", 0, 1, NULL, cmd_rollback},
 	{"bundle", "import|export ...", "carry a channel in one file", 1, 64, cmd_bundle_options, cmd_bundle, "kmend-admin",
-	 "export"},
+	 "export", .actions = "import export"},
 	{"config", "[KEY[=VALUE]]", "show and change the agent's settings", 0, 1, NULL, cmd_config},
 	{"agent", "", "ask the server from time to time (run by systemd)", .program = "kmend-agent"},
-	{"key", "ACTION [FILE|DIR...]", "make and look after signing keys", 1, 64, cmd_key_options, cmd_key},
+	{"key", "ACTION [FILE|DIR...]", "make and look after signing keys", 1, 64, cmd_key_options, cmd_key,
+	 .actions = "ceremony generate show passphrase rotate status", .heading = "where they are published"},
 	{"sign", "[FILE|DIR...]", "sign documents, add and check signatures", 1, 64, cmd_sign_options, cmd_sign},
 	{"publish", "BUILD-DIR|FILE...", "make, sign and upload a release", .program = "kmend-admin"},
 	{"release", "ACTION", "look at releases, withdraw one", .program = "kmend-admin"},
 	{"channel", "ACTION", "say which releases a channel has", .program = "kmend-admin"},
-	{"serve", "", "run the server of a fleet", .program = "kmend-server"},
 	{"rollout", "ACTION", "let a release go to hosts in waves", .program = "kmend-admin"},
+	{"serve", "", "run the server of a fleet", .program = "kmend-server", .heading = "where the fleet is run"},
 	{"token", "ACTION", "make and revoke what hosts attach with", .program = "kmend-admin"},
 	{"admin", "ACTION", "make and revoke tokens of operators", .program = "kmend-admin"},
 	{"host", "ACTION", "look at hosts of the service, tag them", .program = "kmend-admin"},
 	{"audit", "ACTION", "read and verify the server's log", .program = "kmend-admin"},
-	{"version", "", "print the version", 0, 0, NULL, cmd_version},
+	{"version", "", "print the version", 0, 0, NULL, cmd_version, .heading = "anywhere"},
 	{"help", "[VERB]", "show this, or the manual of a verb", 0, 1, NULL, cmd_help},
 	{"completion", "", "print the completion script for bash", 0, 0, NULL, cmd_completion},
 	{0},
@@ -74,7 +78,9 @@ void cmd_usage_all(FILE *f)
 	for (const struct cmd *cmd = cmds; cmd->name; cmd++) {
 		KM_AUTOFREE char *left = km_printf("%s %s", cmd->name, cmd->words);
 
-		fprintf(f, "  %-20s %s\n", left, cmd->summary);
+		if (cmd->heading)
+			fprintf(f, "%s%s:\n", cmd == cmds ? "" : "\n", cmd->heading);
+		fprintf(f, "  %-25s %s\n", left, cmd->summary);
 	}
 	fprintf(f, "\nkmend VERB --help shows a verb's options, kmend help VERB its manual.\n"
 		   "--colour=auto|always|never stands before the verb.\n");

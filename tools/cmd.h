@@ -45,6 +45,8 @@ struct cmd {
 	km_error *(*run)(const struct cmd_args *args, int *status);
 	const char *program; /* a verb of another program: `program name …` is run instead */
 	const char *action;  /* … but only with this word behind the verb; the verb's other actions are here. NULL: always */
+	const char *actions; /* what may be the first word, for the completion; or NULL */
+	const char *heading; /* of the verbs from here on, in kmend help; or NULL: it goes on */
 };
 extern const struct cmd cmds[]; /* ends with name NULL */
 /* The verb of that name, or NULL. */

@@ -14,6 +14,12 @@ static void print_options(const struct cmd *cmd)
 	if (strstr(cmd->words, "NAME"))
 		printf("; words+=\" $(ls /sys/kernel/livepatch /run/kmend/patches 2>/dev/null | sed -n 's/\\.json$//; "
 		       "/^[a-z0-9_]*$/p')\"");
+	if (cmd->actions)
+		printf("; ((COMP_CWORD > 2)) || words+=' %s'", cmd->actions);
+	if (cmd->action)
+		printf("; [[ ${COMP_WORDS[2]} != %s ]] || words=$(kmend %s %s --help 2>/dev/null | "
+		       "grep -o -- '--[a-z][a-z-]*')",
+		       cmd->action, cmd->name, cmd->action);
 	if (!strcmp(cmd->name, "help"))
 		printf("; words=\"$verbs\"");
 	printf(" ;;\n");

@@ -46,11 +46,16 @@ run "$KMEND" version --json
 json 'isinstance(j["version"], str) and j["patch_format"] == 1' 'version as JSON'
 run "$KMEND" help --json
 json '"load" in [v["name"] for v in j["verbs"]]' 'verbs as JSON'
+run "$KMEND" help
+expect 0 'verbs in groups' out 'on a host:' out 'where the fleet is run:'
 run "$KMEND" load --json
 json 'j["result"] == "error" and j["error"]["kind"] == "usage" and j["exit_status"] == 1' 'a usage error as JSON'
 run "$KMEND" completion
 bash -n "$work/out" && grep -q -- '--no-wait' "$work/out"
 ok $? 'the completion script is one, with the options'
+bash -c '. "$1"; COMP_WORDS=(kmend bundle e) COMP_CWORD=2; _kmend; [[ " ${COMPREPLY[*]} " == *" export "* ]] &&
+	COMP_WORDS=(kmend key cer) && _kmend && [[ " ${COMPREPLY[*]} " == *" ceremony "* ]]' - "$work/out"
+ok $? 'it knows the actions of a verb'
 
 # Programs of their own: below KMEND_LIBEXECDIR first.
 mkdir "$work/libexec"
