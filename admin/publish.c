@@ -79,8 +79,9 @@ static void say(const km_envelope *release, const char *file, bool uploaded)
 	for (size_t i = 0; i < KM_COUNT(roles); i++)
 		if (!signed_as(release, roles[i]))
 			printf("it lacks a %s's signature: carry the file and `blobs` to them, and they\n"
-			       "  kmend release show --diff %s\n  kmend sign --key THEIR.key %s\n",
-			       km_role_name(roles[i]), file, file);
+			       "  kmend release show --diff %s\n  kmend sign --key THEIR.key %s\n"
+			       "and `kmend publish --add SIGNATURE %s` takes what comes back\n",
+			       km_role_name(roles[i]), file, file, file);
 	if (uploaded)
 		printf("the server has it; `kmend channel add` gives it to a channel\n");
 	else if (signed_as(release, KM_ROLE_BUILDER) && signed_as(release, KM_ROLE_REVIEWER))

@@ -85,9 +85,8 @@ static void print(const struct km_ceremony_done *done, const char *dir)
 		return;
 	}
 	printf("\nNext: take the root, builder, reviewer and index keys out of %s/keys to where they are safe (copies "
-	       "in two\n"
-	       "places), leave rollout and timestamp keys for the server, and have kmend sign --refresh %s run by a "
-	       "timer.\n",
+	       "in two\nplaces). The rollout and timestamp keys go to the server: kmend-server signs anew by itself. "
+	       "Without one,\nhave kmend sign --refresh %s run by a timer.\n",
 	       dir, dir);
 }
 
