@@ -154,6 +154,10 @@ void km_work_close(km_work *w);
 /* The copy's directory, absolute; valid while w is open. */
 const char *km_work_tree(const km_work *w);
 
+/* How many hunks of what was applied stand at other lines than their diff says, and how many (not counted in *moved) beside lines that
+ * differ a little. */
+void km_work_hunks(const km_work *w, unsigned *moved, unsigned *fuzzy);
+
 struct km_touched {
 	char *path;      /* below the tree */
 	enum km_touch { KM_TOUCH_C, KM_TOUCH_HEADER, KM_TOUCH_ASM, KM_TOUCH_BUILD, KM_TOUCH_DOC, KM_TOUCH_OTHER } kind;

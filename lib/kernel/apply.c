@@ -130,11 +130,15 @@ static km_error *explain(const char *out, const char *path)
 	return km_error_new(KM_INPUT, "patch(1) cannot change %s: %.*s", path, (int)strcspn(out, "\n"), out);
 }
 
-static void note_offsets(const char *patch, const char *path, const char *out)
+static void note_offsets(km_work *w, const char *patch, const char *path, const char *out)
 {
 	for (const char *at = strstr(out, "Hunk #"); at; at = strstr(at + 1, "Hunk #"))
-		if (strstr(at, "with fuzz") && strstr(at, "with fuzz") < strchrnul(at, '\n'))
+		if (strstr(at, "with fuzz") && strstr(at, "with fuzz") < strchrnul(at, '\n')) {
+			w->fuzzy_hunks++;
 			km_warn("%s: %s: %.*s", patch, path, (int)strcspn(at, "\n"), at);
+		} else if (strstr(at, "(offset ") && strstr(at, "(offset ") < strchrnul(at, '\n')) {
+			w->moved_hunks++;
+		}
 }
 
 /* All hunks of one file. Nothing in the tree changes here. */
@@ -160,7 +164,7 @@ static km_error *apply_hunks(km_work *w, const char *patch, const char *path, co
 	if (done.status) {
 		err = explain(*done.out ? done.out : done.err, path);
 	} else {
-		note_offsets(patch, path, done.out);
+		note_offsets(w, patch, path, done.out);
 		err = km_file_read(out, &bytes, &size);
 	}
 	unlink(out);

@@ -161,6 +161,7 @@ struct km_work {
 	struct copy copy, original; /* original.tree is NULL until first needed */
 	char *scratch;
 	km_vec(struct changed_file) changed;
+	unsigned moved_hunks, fuzzy_hunks;
 	pthread_mutex_t lock;	/* original */
 	pthread_rwlock_t texts; /* read: the files are as they should be compiled; write: they are being exchanged */
 	pthread_mutex_t directory[16]; /* one Kbuild run in a directory of the original copy at a time; by hash */

@@ -80,6 +80,12 @@ const char *km_work_tree(const km_work *w)
 	return w->copy.tree;
 }
 
+void km_work_hunks(const km_work *w, unsigned *moved, unsigned *fuzzy)
+{
+	*moved = w->moved_hunks;
+	*fuzzy = w->fuzzy_hunks;
+}
+
 km_error *work_original(struct km_work *w)
 {
 	km_error *err = NULL;

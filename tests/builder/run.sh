@@ -220,7 +220,34 @@ build_says() { # OPTION...: with a second pair's certificate
 	"$kmend" build --kernel "$release" -o "$tmp/none" "$@" "$patch"
 }
 
-for t in same_bytes two_at_once killed errors signed full_disk prepare_killed own_kernel; do
+# Two kernels, of which one has the code at other lines; the second is one of those that are in the cache.
+test_many() {
+	local other
+	other=$("$kmend" kernels | awk -v r="$release" '$1 != r && $2 != "-" && /cached/ { print $1; exit }')
+	[ -n "$other" ] || { skip "several kernels" "one kernel is in the cache"; return; }
+	# As if it were made for another version: every hunk's line numbers lie 3 off.
+	awk '/^@@ / { split($2, o, ","); split($3, n, ","); $2 = o[1] - 3 "," o[2]; $3 = "+" substr(n[1], 2) + 3 "," n[2] } { print }' "$patch" >"$tmp/refuse-userns.patch"
+	"$kmend" build --kernel "$release" --kernel "$other" -o "$tmp/many" --json "$tmp/many.json" "$tmp/refuse-userns.patch" >"$tmp/log" 2>&1 &&
+		python3 - "$tmp/many.json" "$release" "$other" >>"$tmp/log" 2>&1 <<-'PY'
+		import json, sys
+		j = json.load(open(sys.argv[1]))
+		assert [b["kernel"] for b in j["builds"]] == sys.argv[2:], j["builds"]
+		assert j["exit"] == 0 and all(b["result"] == "built" and b["applies"] == "with offset" for b in j["builds"])
+		assert [b["report"]["kernel"]["release"] for b in j["builds"]] == sys.argv[2:]
+	PY
+	ok "several kernels in one report, which tells the offset"
+	build_patch "$tmp/plain" "$tmp/refuse-userns.patch" && cmp "$tmp/plain/$module" "$tmp/many/$release/$module" >>"$tmp/log" 2>&1
+	ok "the patch is the one that a build of its own makes"
+	says 1 "clod.*error" "$kmend" build --kernel "$release" --kernel "${release/cloud/clod}" -o "$tmp/worst" "$patch"
+	ok "the worst exit status; the other kernel's patch is there all the same"
+	[ -e "$tmp/worst/$release/$module" ]
+	ok "and it is"
+	mkdir -p "$tmp/it's" && "$kmend" build --kernel "$release" --kernel "$other" -o "$tmp/it's" --jobs-file "$tmp/jobs" "$patch" >"$tmp/log" 2>&1 &&
+		[ "$(wc -l <"$tmp/jobs")" = 2 ] && head -n 1 "$tmp/jobs" | sh >>"$tmp/log" 2>&1 && [ -e "$tmp/it's/$release/$module" ] && [ ! -e "$tmp/it's/$other" ]
+	ok "--jobs-file: independent commands"
+}
+
+for t in same_bytes two_at_once killed errors signed many full_disk prepare_killed own_kernel; do
 	want "$t" && test_$t
 done
 echo "1..$n"

@@ -123,6 +123,29 @@ static void several_patches_replace_unless_told(void **state)
 	}
 }
 
+/* What every one of several builds is told: all but what differs, whatever way it was written. */
+static void words_of_each_build(void **state)
+{
+	char *argv[] = {(char *)"build", (char *)"--kernel", (char *)"a", (char *)"--kern=b", one, (char *)"-oout", (char *)"-qj4",
+			(char *)"--json", (char *)"-", (char *)"--cve", (char *)"CVE-2026-1234", (char *)"--desc=it's", two, NULL};
+	const char *const want[] = {"--quiet", "--cve=CVE-2026-1234", "--description=it's", "--", one, two};
+	km_strv words = {0};
+	struct build_job job;
+	bool done;
+
+	(void)state;
+	check_ok(build_job_read(&job, KM_COUNT(argv) - 1, argv, &done));
+	assert_true(build_is_many(&job));
+	assert_int_equal(job.kernels.n, 2);
+	assert_string_equal(job.kernels.at[1], "b");
+	build_job_words(KM_COUNT(argv) - 1, argv, &words);
+	assert_int_equal(words.n, KM_COUNT(want));
+	for (size_t i = 0; i < words.n; i++)
+		assert_string_equal(words.at[i], want[i]);
+	km_strv_free(&words);
+	build_job_free(&job);
+}
+
 static void flavours_are_bits(void **state)
 {
 	static const struct {
@@ -260,6 +283,7 @@ int main(void)
 		cmocka_unit_test(an_own_kernel_is_four_files),
 		cmocka_unit_test(overrides_are_recorded),
 		cmocka_unit_test(several_patches_replace_unless_told),
+		cmocka_unit_test(words_of_each_build),
 		cmocka_unit_test(flavours_are_bits),
 		cmocka_unit_test(the_name_comes_from_the_first_patch),
 		cmocka_unit_test(wrong_words_are_named),

@@ -21,6 +21,13 @@ int build_build(int argc, char **argv)
 		build_job_free(&job);
 		return err ? say(err) : 0;
 	}
+	if (build_is_many(&job)) {
+		int worst = 0;
+
+		err = build_many(&job, argc, argv, &worst);
+		build_job_free(&job);
+		return err ? say(err) : worst;
+	}
 	enum build_result result = build_pipeline(&job, &out);
 	/* The report goes to standard output unless the JSON does. */
 	bool json_only = job.json_path && !strcmp(job.json_path, "-");

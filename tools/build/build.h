@@ -26,6 +26,8 @@ struct build_job {
 	struct km_kernel_source kernel; /* points into argv */
 	struct km_patch_spec spec;      /* spec.name points at `name` */
 	char *name;
+	km_strv kernels;       /* every --kernel; several, or "all-cached": one build for each */
+	const char *jobs_file; /* those builds are written there instead, or NULL */
 	km_strv patches;
 	const char *out_dir;   /* "." by default */
 	const char *json_path; /* "-": standard output; NULL: no JSON */
@@ -38,6 +40,14 @@ struct build_job {
 /* Reads the command line. *done: help was printed, and there is no work. */
 KM_CHECKED km_error *build_job_read(struct build_job *job, int argc, char **argv, bool *done);
 void build_job_free(struct build_job *job);
+/* The command line once more, each option as "--name" or "--name=value", without what is said anew for each of several kernels:
+ * --kernel, --output, --json, --jobs, --jobs-file. For argv that build_job_read() has taken. */
+void build_job_words(int argc, char **argv, km_strv *ret);
+
+/* Several kernels: a build for each in a process of its own, as many at once as there are jobs; one report, and the worst exit status in
+ * *status. Or writes the file of commands. */
+KM_CHECKED km_error *build_many(const struct build_job *job, int argc, char **argv, int *status);
+bool build_is_many(const struct build_job *job);
 
 /* One unit on its way. */
 struct build_unit {

@@ -12,6 +12,8 @@ static const char usage_text[] =
 	"\n"
 	"Which kernel (the running one by default):\n"
 	"  --kernel RELEASE       as `uname -r` prints it; `kmend kernels` lists them\n"
+	"                         given again, or as all-cached: one build for each, in DIR/RELEASE\n"
+	"  --jobs-file FILE       write these builds as commands, one a line, and build nothing\n"
 	"  --source DIR --config FILE --vmlinux FILE --symvers FILE [--modules DIR]\n"
 	"                         a kernel of your own; DIR is never written to\n"
 	"  --debs DIR             take Debian's packages from DIR instead of apt\n"
@@ -52,11 +54,12 @@ static const char usage_text[] =
 enum {
 	OPT_KERNEL = 256, OPT_SOURCE, OPT_CONFIG, OPT_VMLINUX, OPT_SYMVERS, OPT_MODULES, OPT_DEBS, OPT_NAME, OPT_VERSION,
 	OPT_CVE, OPT_SEVERITY, OPT_DESCRIPTION, OPT_REPLACE, OPT_NO_REPLACE, OPT_MISMATCH, OPT_DATA, OPT_LAYOUT, OPT_JSON,
-	OPT_COLOUR, OPT_FLAVOUR, OPT_SIGN_KEY, OPT_SIGN_CERT, OPT_SIGN_HASH, OPT_SIGN_PASSPHRASE,
+	OPT_COLOUR, OPT_FLAVOUR, OPT_SIGN_KEY, OPT_SIGN_CERT, OPT_SIGN_HASH, OPT_SIGN_PASSPHRASE, OPT_JOBS_FILE,
 };
 
 static const struct option options[] = {
 	{ "kernel", required_argument, NULL, OPT_KERNEL },
+	{ "jobs-file", required_argument, NULL, OPT_JOBS_FILE },
 	{ "source", required_argument, NULL, OPT_SOURCE },
 	{ "config", required_argument, NULL, OPT_CONFIG },
 	{ "vmlinux", required_argument, NULL, OPT_VMLINUX },
@@ -162,7 +165,11 @@ static km_error *read_option(struct build_job *job, char **argv, int opt, int *r
 	struct km_patch_spec *spec = &job->spec;
 
 	switch (opt) {
-	case OPT_KERNEL: job->kernel.release = optarg; break;
+	case OPT_KERNEL:
+		job->kernel.release = optarg;
+		km_strv_push(&job->kernels, optarg);
+		break;
+	case OPT_JOBS_FILE: job->jobs_file = optarg; break;
 	case OPT_SOURCE: job->kernel.source = optarg; break;
 	case OPT_CONFIG: job->kernel.config = optarg; break;
 	case OPT_VMLINUX: job->kernel.vmlinux = optarg; break;
@@ -290,9 +297,43 @@ km_error *build_job_read(struct build_job *job, int argc, char **argv, bool *don
 	return complete(job, replace);
 }
 
+static const struct option *option_of(int value)
+{
+	for (size_t i = 0; options[i].name; i++)
+		if (options[i].val == value)
+			return &options[i];
+	return NULL;
+}
+
+void build_job_words(int argc, char **argv, km_strv *ret)
+{
+	static const int anew[] = { OPT_KERNEL, 'o', OPT_JSON, 'j', OPT_JOBS_FILE };
+	const struct option *o;
+	int opt;
+
+	optind = 0;
+	while ((opt = getopt_long(argc, argv, ":o:j:vqh", options, NULL)) != -1) {
+		bool skip = false;
+
+		for (size_t i = 0; i < KM_COUNT(anew); i++)
+			skip |= opt == anew[i];
+		o = option_of(opt);
+		if (skip || !o)
+			continue;
+		if (o->has_arg)
+			km_strv_printf(ret, "--%s=%s", o->name, optarg);
+		else
+			km_strv_printf(ret, "--%s", o->name);
+	}
+	km_strv_push(ret, "--");
+	for (int i = optind; i < argc; i++)
+		km_strv_push(ret, argv[i]);
+}
+
 void build_job_free(struct build_job *job)
 {
 	km_strv_free(&job->patches);
+	km_strv_free(&job->kernels);
 	km_strv_free(&job->spec.cves);
 	km_strv_free(&job->spec.flags);
 	km_signer_close(job->signer);

@@ -220,6 +220,18 @@ static json_t *error_json(const km_error *err)
 	return j;
 }
 
+static json_t *hunks_json(const struct build_outcome *out)
+{
+	unsigned moved = 0, fuzzy = 0;
+	json_t *j = json_object();
+
+	if (out->work)
+		km_work_hunks(out->work, &moved, &fuzzy);
+	json_object_set_new(j, "moved", json_integer(moved));
+	json_object_set_new(j, "fuzzy", json_integer(fuzzy));
+	return j;
+}
+
 static json_t *whole(const struct build_job *job, const struct build_outcome *out, enum build_result result)
 {
 	json_t *j = json_object(), *units = json_array(), *judgements = json_array();
@@ -230,6 +242,7 @@ static json_t *whole(const struct build_job *job, const struct build_outcome *ou
 	json_object_set_new(j, "error", out->error ? error_json(out->error) : json_null());
 	json_object_set_new(j, "kernel", out->kernel ? kernel_json(out->kernel) : json_null());
 	json_object_set_new(j, "patch", patch_json(job, out));
+	json_object_set_new(j, "hunks", hunks_json(out));
 	for (size_t i = 0; i < out->units.n; i++)
 		json_array_append_new(units, unit_json(out, &out->units.at[i]));
 	json_object_set_new(j, "units", units);
