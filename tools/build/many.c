@@ -140,7 +140,7 @@ static km_error *run_one(void *ctx, size_t i)
 	return NULL;
 }
 
-/* For a person or a script an error is worse than a refusal, and a refusal than nothing to do. */
+/* An error is worse than a refusal, and a refusal than nothing to do. */
 static int worst_of(const struct many *m)
 {
 	static const int order[] = { 0, 3, 2, 1 };
@@ -179,11 +179,11 @@ static const char *fit_of(const struct one *b)
 
 static void show(const struct many *m, FILE *to)
 {
-	fprintf(to, "%-36s %-8s %-12s %9s\n", "KERNEL", "RESULT", "APPLIES", "SECONDS");
+	fprintf(to, "%-46s %-8s %-12s %9s\n", "KERNEL", "RESULT", "APPLIES", "SECONDS");
 	for (size_t i = 0; i < m->builds.n; i++) {
 		const struct one *b = &m->builds.at[i];
 
-		fprintf(to, "%-36s %-8s %-12s %9.1f\n", b->kernel, result_of(b), fit_of(b), b->seconds);
+		fprintf(to, "%-46s %-8s %-12s %9.1f\n", b->kernel, result_of(b), fit_of(b), b->seconds);
 	}
 	for (size_t i = 0; i < m->builds.n; i++)
 		if (m->builds.at[i].said)
