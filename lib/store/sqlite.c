@@ -181,19 +181,30 @@ static km_error *set_up(struct sqlite *s, bool writer)
 	return sqlite_run(&s->db, "PRAGMA journal_size_limit = 67108864", NULL, 0, NULL, NULL);
 }
 
+/* SQLite would make it readable by all; hashes of secrets are in it. Its other files take its mode. A file that is there is left alone: closing
+ * any descriptor of it drops the locks by which SQLite tells other processes that this one is at work (fcntl(2)), and the last of them to
+ * leave would take the log away from under us. */
+static km_error *make_private(const char *where)
+{
+	int fd = open(where, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0 && errno != EEXIST)
+		return km_error_sys(errno, "cannot open %s", where);
+	km_closep(&fd);
+	return NULL;
+}
+
 static km_error *sqlite_open(const char *where, bool writer, struct db **ret)
 {
 	struct sqlite *s = km_calloc(1, sizeof(*s));
-	KM_AUTOCLOSE int fd = -1;
 	km_error *err = NULL;
 	int status;
 
 	s->db.backend = &db_sqlite;
 	s->statements = km_map_create();
 	s->path = km_strdup(where);
-	/* SQLite would make it readable by all; hashes of secrets are in it. Its other files take its mode. */
-	if (writer && (fd = open(where, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) < 0)
-		err = km_error_sys(errno, "cannot open %s", where);
+	if (writer)
+		err = make_private(where);
 	if (!err) {
 		status = sqlite3_open_v2(where, &s->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 		err = status ? failed(s, status) : NULL;

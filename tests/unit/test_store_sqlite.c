@@ -2,12 +2,14 @@
 /* What is SQLite's alone: whose file it is, migrations, a full disk; and that what an operation costs does not
  * grow with the fleet. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -55,6 +57,35 @@ static km_error *take_value(void *ctx, const struct db_value *row)
 {
 	snprintf(ctx, 16, "%s%lld", row->kind == DB_TEXT ? (const char *)row->at : "", (long long)row->i);
 	return NULL;
+}
+
+/* Whether another process sees the shared lock that a connection in WAL mode keeps on the database (os.h: SHARED_FIRST). */
+static bool is_locked(const char *where)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0x40000002, .l_len = 510};
+	pid_t pid = fork();
+	int status, fd;
+
+	if (!pid) {
+		fd = open(where, O_RDWR);
+		_exit(fd >= 0 && !fcntl(fd, F_GETLK, &lock) && lock.l_type == F_RDLCK ? 0 : 1);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && !status;
+}
+
+/* Without it the next program that leaves the database would remove the log that this one still writes to. */
+static void test_others_see_us(void **state)
+{
+	KM_AUTOFREE char *where = path("seen.db");
+	km_store *store;
+
+	(void)state;
+	for (int again = 0; again < 2; again++) {
+		check_ok(km_store_open(where, &store));
+		assert_true(is_locked(where));
+		km_store_close(store);
+		assert_false(is_locked(where));
+	}
 }
 
 /* What a test that pulls no plug cannot see: each commit is synced. */
@@ -358,7 +389,8 @@ static void test_cost_is_flat(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whose_file), cmocka_unit_test(test_commits_are_synced),
+		cmocka_unit_test(test_whose_file), cmocka_unit_test(test_others_see_us),
+		cmocka_unit_test(test_commits_are_synced),
 		cmocka_unit_test(test_migrations), cmocka_unit_test(test_file_limit),
 		cmocka_unit_test(test_full_disk),  cmocka_unit_test(test_cost_is_flat),
 	};
