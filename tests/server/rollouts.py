@@ -194,7 +194,7 @@ def test_admin_beside(f):
     """kmend-server admin create while the server runs."""
     done = subprocess.run([f.server.program, "admin", "create", "--role", "operator", "--name", "beside", "--data", f.server.data],
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False)
-    tap.equal(done.returncode, 0, "it can be made while the server runs", done.stderr)
+    tap.ok(done.returncode == 0, "it can be made while the server runs", done.stderr)
     secret = done.stdout.strip()
     tap.equal(f.server.ask("POST", "/v1/admin/channels/stable/halt", secret, {"reason": "x"}).status, 200, "an admin token made beside the server")
     f.server.ask("POST", "/v1/admin/channels/stable/resume", secret, {"reason": "y"})
