@@ -2,7 +2,6 @@
 /* The host's two programs run for a person: one at a time, and never beside the agent. */
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../agent/exit.h"
@@ -14,20 +13,19 @@ enum { ROUNDS = 16 };
 km_error *fleet_lock(const char *root, int *fd)
 {
 	KM_AUTOFREE char *path = km_printf("%s" KM_AGENT_LOCK, root);
-	KM_AUTOCLOSE int made = -1;
 
 	if (!*root && geteuid())
 		return km_error_hint(km_error_new(KM_ENV, "only root can do this"), "run it through sudo");
 	KM_TRY(km_agent_prepare(root));
-	/* Who can open it can lock it, and keep the agent from its work. */
-	made = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (made < 0 || fchmod(made, 0600) < 0)
-		return km_error_sys(errno, "cannot open the lock %s", path);
 	KM_TRY(km_lock(path, false, fd));
-	if (*fd >= 0)
-		return NULL;
-	fprintf(stderr, "kmend: waiting for the agent, which is at work\n");
-	return km_lock(path, true, fd);
+	if (*fd < 0) {
+		fprintf(stderr, "kmend: waiting for the agent, which is at work\n");
+		KM_TRY(km_lock(path, true, fd));
+	}
+	/* Not for kmend-fetch: a child that its user leaves behind would keep the agent from its work. */
+	if (fcntl(*fd, F_SETFD, FD_CLOEXEC) < 0)
+		return km_error_sys(errno, "cannot keep the lock %s", path);
+	return NULL;
 }
 
 /* The last line of what it said, without its own name before it. */

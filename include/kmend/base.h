@@ -261,7 +261,7 @@ bool km_is_dir(const char *path);
 char *km_path(const char *dir, const char *name);
 /* Names in dir but . and .., sorted. */
 KM_CHECKED km_error *km_listdir(const char *dir, km_strv *ret);
-/* Locks path (made if absent) with flock(2), exclusive. wait=false: *fd is -1 when another holds it. Closing unlocks, once all programs
+/* Locks path (made if absent, for its owner alone: who can open it can hold it) with flock(2), exclusive. wait=false: *fd is -1 when another holds it. Closing unlocks, once all programs
  * that were run meanwhile have ended, too: they inherit the lock. */
 KM_CHECKED km_error *km_lock(const char *path, bool wait, int *fd);
 /* $KMEND_CACHE, else $XDG_CACHE_HOME/kmend, else ~/.cache/kmend (root: /var/cache/kmend); made if absent. */

@@ -11,7 +11,7 @@
 
 km_error *km_lock(const char *path, bool wait, int *fd)
 {
-	int lock = open(path, O_RDWR | O_CREAT, 0666), got;
+	int lock = open(path, O_RDWR | O_CREAT, 0600), got;
 
 	if (lock < 0)
 		return km_error_sys(errno, "cannot open the lock %s", path);

@@ -150,10 +150,13 @@ static void test_lock(void **state)
 {
 	KM_AUTOFREE char *path = km_path(dir, "lock");
 	int first, second;
+	struct stat st;
 
 	(void)state;
 	check_ok(km_lock(path, false, &first));
 	assert_true(first >= 0);
+	assert_int_equal(fstat(first, &st), 0);
+	assert_int_equal(st.st_mode & 077, 0);
 	assert_false(fcntl(first, F_GETFD) & FD_CLOEXEC);
 	check_ok(km_lock(path, false, &second));
 	assert_int_equal(second, -1);
