@@ -64,7 +64,7 @@ static bool just_stalled(const struct apply *a, const struct km_choice *c)
 {
 	const struct km_journal_entry *e = km_journal_find(&a->journal, c->release->id);
 
-	return e && e->step == KM_AT_STALLED && apply_now(a) < e->since + UNLOAD_AGAIN;
+	return e && e->step == KM_AT_STALLED && agent_recent(e->since, apply_now(a), UNLOAD_AGAIN);
 }
 
 /* What is called back goes first, the last one that came first of all. */

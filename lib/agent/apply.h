@@ -41,6 +41,7 @@ KM_CHECKED km_error *apply_load(struct apply *a, const struct km_choice *choice,
 /* Takes the choice's patch back. */
 KM_CHECKED km_error *apply_unload(struct apply *a, const struct km_choice *choice);
 /* The same for any module that kmend loaded; the journal's entry of it, if there is one, goes along. */
-KM_CHECKED km_error *apply_unload_name(struct apply *a, struct km_journal_entry *e, const char *name, const char *detail);
+KM_CHECKED km_error *apply_unload_name(struct apply *a, struct km_journal_entry *e, const char *name, const char *detail,
+					  bool *gone);
 
 #endif

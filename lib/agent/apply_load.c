@@ -84,6 +84,7 @@ static km_error *clear_name(struct apply *a, const struct km_choice *c)
 	const char *name = c->release->release.name;
 	const struct km_applied *old = km_applied_find(&a->applied, name);
 	struct km_journal_entry *e = NULL;
+	bool gone;
 
 	if (!old || !old->registered || !old->sha256 || !strcmp(old->sha256, c->payload.sha256))
 		return NULL;
@@ -91,7 +92,11 @@ static km_error *clear_name(struct apply *a, const struct km_choice *c)
 		if (!strcmp(a->journal.entries.at[i].payload, old->sha256))
 			e = &a->journal.entries.at[i];
 	/* What a person has loaded is theirs; the load will refuse and say so. */
-	return e ? apply_unload_name(a, e, name, "a newer release of the same name comes") : NULL;
+	if (!e)
+		return NULL;
+	KM_TRY(apply_unload_name(a, e, name, "a newer release of the same name comes", &gone));
+	/* Nothing is wrong with the newer one: it is tried again when the older one can go. */
+	return gone ? NULL : km_error_new(KM_NOTHING, "the older %s is still there", name);
 }
 
 static void fill(struct km_journal_entry *e, const struct km_choice *c)

@@ -99,7 +99,8 @@ static bool follow_kernel(struct apply *a, struct km_journal_entry *e)
 	bool in = km_in_effect(&a->applied, e->name, e->payload), here = !strcmp(e->boot, a->kernel.boot);
 	enum km_journal_step step = e->step;
 
-	if (in && step == KM_AT_LOADING && here) {
+	/* FAILED, REMOVED: the load said no and was in all the same, or a person has loaded it. */
+	if (in && here && (step == KM_AT_LOADING || step == KM_AT_FAILED || step == KM_AT_REMOVED)) {
 		step = KM_AT_LOADED;
 		e->ran = true;
 		e->up = km_agent_uptime(a->root);
@@ -120,9 +121,11 @@ static bool follow_kernel(struct apply *a, struct km_journal_entry *e)
 
 static km_error *settle_journal(struct apply *a)
 {
+	KM_AUTOFREE char *before = NULL, *after = NULL;
 	size_t crashed;
 
 	KM_TRY(read_journal(a));
+	before = km_journal_text(&a->journal);
 	crashed = km_journal_boot(&a->journal, a->kernel.boot, apply_now(a));
 	if (crashed)
 		agent_trouble(&a->trouble,
@@ -131,7 +134,9 @@ static km_error *settle_journal(struct apply *a)
 	a->changed |= crashed > 0;
 	for (size_t i = 0; i < a->journal.entries.n; i++)
 		a->changed |= follow_kernel(a, &a->journal.entries.at[i]);
-	return km_journal_write(a->root, &a->journal);
+	after = km_journal_text(&a->journal);
+	/* A full disk must not keep what is called back in the kernel because of a journal that says nothing new. */
+	return a->changed || strcmp(before, after) ? km_journal_write(a->root, &a->journal) : NULL;
 }
 
 /* A boot or a bundle does not ask the server, and is no reason to forget when it was heard of. */

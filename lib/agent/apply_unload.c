@@ -25,12 +25,13 @@ static km_error *enter_outcome(struct apply *a, struct km_journal_entry *e, cons
 	}
 }
 
-km_error *apply_unload_name(struct apply *a, struct km_journal_entry *e, const char *name, const char *detail)
+km_error *apply_unload_name(struct apply *a, struct km_journal_entry *e, const char *name, const char *detail, bool *gone)
 {
 	struct km_host_spec spec = {.timeout = a->config.deadline};
 	struct km_host_change change = {0};
 	km_error *err;
 
+	*gone = false;
 	KM_TRY(step(a, e, KM_AT_UNLOADING, detail));
 	km_host_step("apply-unloading");
 	err = km_host_unload(a->host, name, &spec, &change);
@@ -42,6 +43,7 @@ km_error *apply_unload_name(struct apply *a, struct km_journal_entry *e, const c
 		return journal;
 	}
 	err = enter_outcome(a, e, &change, detail);
+	*gone = change.outcome == KM_HOST_DONE || change.outcome == KM_HOST_ALREADY;
 	km_host_change_free(&change);
 	return err;
 }
@@ -49,6 +51,7 @@ km_error *apply_unload_name(struct apply *a, struct km_journal_entry *e, const c
 km_error *apply_unload(struct apply *a, const struct km_choice *c)
 {
 	struct km_journal_entry *e = km_journal_make(&a->journal, c->release->id);
+	bool gone;
 
 	if (!*e->name) {
 		agent_copy(e->name, sizeof(e->name), c->release->release.name);
@@ -57,5 +60,5 @@ km_error *apply_unload(struct apply *a, const struct km_choice *c)
 		e->step = KM_AT_LOADED;
 		e->ran = true;
 	}
-	return apply_unload_name(a, e, c->release->release.name, c->detail);
+	return apply_unload_name(a, e, c->release->release.name, c->detail, &gone);
 }

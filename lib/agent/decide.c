@@ -65,7 +65,7 @@ static enum km_decision of_journal(const struct km_view *v, const struct km_jour
 
 	if (e->step == KM_AT_HELD)
 		return end(c, KM_IS_HELD, e->detail);
-	if (this_boot && (e->step == KM_AT_FAILED || (e->step == KM_AT_STALLED && v->now < e->since + KM_AGENT_AGAIN)))
+	if (this_boot && (e->step == KM_AT_FAILED || (e->step == KM_AT_STALLED && agent_recent(e->since, v->now, KM_AGENT_AGAIN))))
 		return end(c, KM_IS_LATER, e->detail);
 	return KM_DO_LOAD;
 }

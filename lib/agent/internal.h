@@ -16,6 +16,8 @@ char *agent_text(const char *root, const char *path);
 bool agent_copy(char *to, size_t room, const char *text);
 /* 64 hex digits. */
 bool agent_is_sha256(const char *s);
+/* Less than that long ago; a time to come is none: the clock was wrong when it was written down. */
+bool agent_recent(int64_t since, int64_t now, int64_t seconds);
 /* Puts text into a detail: cut at a character's border, control characters as blanks. */
 void agent_detail(char to[static KM_FLEET_DETAIL_MAX + 1], const char *text);
 /* The group kmend-fetch runs in, or 0 when there is none. */

@@ -57,6 +57,13 @@ static void hold(struct km_journal_entry *e, enum km_held_why why, const char *b
 	agent_detail(e->detail, detail);
 }
 
+/* What could not be taken back was in effect when the host went down, settled or not. */
+static bool was_unsettled(const struct km_journal_entry *e)
+{
+	return e->step == KM_AT_LOADING || e->step == KM_AT_LOADED || e->step == KM_AT_UNLOADING ||
+	       (e->step == KM_AT_STALLED && e->ran);
+}
+
 static size_t died(struct km_journal *journal, const char *boot, int64_t now)
 {
 	size_t n = 0;
@@ -64,7 +71,7 @@ static size_t died(struct km_journal *journal, const char *boot, int64_t now)
 	for (size_t i = 0; i < journal->entries.n; i++) {
 		struct km_journal_entry *e = &journal->entries.at[i];
 
-		if (e->step != KM_AT_LOADING && e->step != KM_AT_LOADED && e->step != KM_AT_UNLOADING)
+		if (!was_unsettled(e))
 			continue;
 		/* A step of a boot before that one was over when it began: that boot had loaded it anew, or not at all. */
 		if (strcmp(e->boot, journal->boot))

@@ -132,6 +132,11 @@ char *agent_text(const char *root, const char *path)
 	return (char *)bytes;
 }
 
+bool agent_recent(int64_t since, int64_t now, int64_t seconds)
+{
+	return since <= now && now < since + seconds;
+}
+
 int64_t km_agent_now(const char *root)
 {
 	const char *env = *root ? getenv("KMEND_CLOCK") : NULL;
@@ -217,9 +222,10 @@ km_error *km_agent_prepare(const char *root)
 
 km_error *km_agent_forget(const char *root)
 {
-	/* The identity goes first: what a kill leaves is then no host any more. */
+	/* The spool, a stranger's, can refuse to go: the host is still attached then, and this can be done again. Next the
+	 * identity: what a kill leaves is then no host any more. */
 	static const char *const paths[] = {
-		KM_AGENT_DIR "/identity", KM_AGENT_DIR, KM_AGENT_SPOOL, KM_AGENT_FLEET, KM_AGENT_NEXT,
+		KM_AGENT_SPOOL, KM_AGENT_DIR "/identity", KM_AGENT_DIR, KM_AGENT_FLEET, KM_AGENT_NEXT,
 	};
 
 	for (size_t i = 0; i < KM_COUNT(paths); i++) {

@@ -208,6 +208,12 @@ def test_the_secret_is_on_no_command_line(w):
     assert w.server.token not in open(log).read() and w.server.secret not in open(log).read()
 
 
+def test_nobody_else_can_hold_the_locks(w):
+    done(w.attach())
+    for name in ("run/kmend.lock", "run/kmend/agent.lock"):
+        same(os.stat(w.host.path(name)).st_mode & 0o077, 0, name)
+
+
 def test_detach(w):
     done(w.attach())
     done(w.host.kmend("detach"))
@@ -303,6 +309,18 @@ def test_newer_release_of_the_same_name(w):
     same((w.host.status()["fleet"]["effective"], w.last()[w.ids["fix_one"]]["state"]), ("2", "removed"))
 
 
+def test_newer_waits_until_the_older_can_go(w):
+    done(w.attach())
+    new = w.release("fix_one", version="2")
+    w.publisher.publish()
+    w.host.put("sim/busy", "1000\n")
+    w.refresh()
+    same((w.host.enabled(), w.host.status()["fleet"]["effective"]), (["fix_one"], "1"))
+    w.host.put("sim/busy", "0.5\n")
+    done(w.refresh())
+    same((w.last()[new]["state"], w.host.status()["fleet"]["effective"]), ("loaded", "2"))
+
+
 # ---- the crash guard -------------------------------------------------------------------------------------------------------
 
 STEPS = ("apply-journaled", "load-checked", "load-recorded", "load-loaded", "load-waiting", "load-done", "apply-loaded")
@@ -345,6 +363,21 @@ def test_kill_while_it_is_taken_back(w):
             same(v.host.enabled(), [], f"{step}, crash: {crash}")
             same(v.last()[v.ids["fix_one"]]["state"], "held" if crash else "removed", f"{step}, crash: {crash}")
             v.end()
+
+
+def test_crash_with_what_could_not_be_taken_back(w):
+    done(w.attach())
+    w.publisher.rules = [{"id": w.ids["fix_one"], "halt": "it crashes", "rollback": True}]
+    w.publisher.publish()
+    w.host.put("sim/busy", "1000\n")
+    w.refresh()
+    same((w.host.enabled(), w.host.status()["standing"]), (["fix_one"], "reboot"))
+    w.host.put("sim/busy", "0.5\n")
+    w.host.reboot()
+    w.publisher.rules = []
+    w.publisher.publish()
+    done(w.refresh())
+    same((w.host.enabled(), w.last()[w.ids["fix_one"]]["state"]), ([], "held"), "nobody calls it back any more")
 
 
 def test_held_until_retry(w):

@@ -284,6 +284,7 @@ static void test_journal(void **state)
 		{KM_AT_FAILED, 0, true, 0, "load", KM_AVAILABLE},
 		{KM_AT_STALLED, 0, false, KM_AGENT_AGAIN - 1, "later", KM_AVAILABLE},
 		{KM_AT_STALLED, 0, false, KM_AGENT_AGAIN, "load", KM_AVAILABLE},
+		{KM_AT_STALLED, 0, false, -1, "load", KM_AVAILABLE}, /* the clock was ahead when it stalled */
 		{KM_AT_HELD, KM_HELD_CRASHED, true, 0, "held", KM_REBOOT},
 		{KM_AT_HELD, KM_HELD_DAMAGED, true, 0, "held", KM_REBOOT},
 		{KM_AT_HELD, KM_HELD_ROLLED_BACK, true, 0, "held", KM_AVAILABLE},

@@ -81,7 +81,7 @@ static void test_boot(void **state)
 	static const struct {
 		enum km_journal_step step, want;
 		const char *boot; /* of the step */
-		bool goodbye;
+		bool goodbye, ran;
 	} cases[] = {
 		{KM_AT_LOADING, KM_AT_HELD, BOOT_A, false},
 		{KM_AT_LOADED, KM_AT_HELD, BOOT_A, false},
@@ -89,6 +89,8 @@ static void test_boot(void **state)
 		{KM_AT_SETTLED, KM_AT_SETTLED, BOOT_A, false},
 		{KM_AT_FAILED, KM_AT_FAILED, BOOT_A, false},
 		{KM_AT_STALLED, KM_AT_STALLED, BOOT_A, false},
+		{KM_AT_STALLED, KM_AT_HELD, BOOT_A, false, true}, /* it could not be taken back */
+		{KM_AT_STALLED, KM_AT_STALLED, BOOT_A, true, true},
 		{KM_AT_HELD, KM_AT_HELD, BOOT_A, false},
 		{KM_AT_REMOVED, KM_AT_REMOVED, BOOT_A, false},
 		{KM_AT_LOADED, KM_AT_LOADED, BOOT_A, true},
@@ -100,9 +102,11 @@ static void test_boot(void **state)
 	for (size_t i = 0; i < KM_COUNT(cases); i++) {
 		struct km_journal j = {.boot = BOOT_A, .goodbye = cases[i].goodbye};
 		struct km_journal_entry *e = add(&j, R1, "fix", cases[i].step, cases[i].boot);
-		size_t held = km_journal_boot(&j, BOOT_B, 1000);
 		bool new = cases[i].want == KM_AT_HELD && cases[i].step != KM_AT_HELD;
+		size_t held;
 
+		e->ran = cases[i].ran;
+		held = km_journal_boot(&j, BOOT_B, 1000);
 		if (e->step != cases[i].want || held != new)
 			fail_msg("case %zu: %s became %s", i, km_journal_step_name(cases[i].step),
 				 km_journal_step_name(e->step));
