@@ -85,19 +85,13 @@ static km_error *put_payload(struct export *e, const struct km_payload *payload)
 {
 	KM_AUTOFREE uint8_t *bytes = NULL;
 	char name[KM_SOURCE_NAME];
-	km_payload_sum *sum;
 	size_t size;
 	km_error *err;
 
 	if (km_map_has(e->payloads, payload->sha256))
 		return NULL;
 	KM_TRY(api_fetch(e->api, payload->size, &bytes, &size, NULL, "/v1/payloads/%s", payload->sha256));
-	sum = km_payload_begin(payload);
-	err = km_payload_add(sum, bytes, size, NULL);
-	if (err)
-		km_error_free(km_payload_end(sum, NULL));
-	else
-		err = km_payload_end(sum, NULL);
+	err = km_payload_check(payload, bytes, size, NULL);
 	if (err)
 		return km_error_add(err, "the payload that the server gave");
 	km_map_put(e->payloads, payload->sha256, NULL);

@@ -151,7 +151,6 @@ static km_error *fetch_diff(const struct api *api, const km_envelope *release, c
 	KM_AUTOFREE uint8_t *bytes = NULL;
 	struct km_payload diff = {0};
 	struct km_release r;
-	km_payload_sum *sum;
 	size_t size;
 	km_error *err;
 
@@ -160,12 +159,7 @@ static km_error *fetch_diff(const struct api *api, const km_envelope *release, c
 	diff.size = r.source_size;
 	km_release_free(&r);
 	KM_TRY(api_fetch(api, diff.size, &bytes, &size, NULL, "/v1/sources/%s", diff.sha256));
-	sum = km_payload_begin(&diff);
-	err = km_payload_add(sum, bytes, size, NULL);
-	if (err)
-		km_error_free(km_payload_end(sum, NULL));
-	else
-		err = km_payload_end(sum, NULL);
+	err = km_payload_check(&diff, bytes, size, NULL);
 	if (err)
 		return km_error_add(err, "the diff that the server gave");
 	*ret = km_strndup((char *)bytes, size);

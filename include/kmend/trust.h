@@ -391,6 +391,8 @@ bool km_rollout_admits(const struct km_rollout_entry *entry, const struct km_tru
  * loaded must be these bytes and not the file once more. For free(). */
 KM_CHECKED km_error *km_payload_read(const char *path, const struct km_payload *payload, uint8_t **ret,
 				     enum km_trust_why *why);
+/* Whether these are all of the named bytes. */
+KM_CHECKED km_error *km_payload_check(const struct km_payload *payload, const void *bytes, size_t size, enum km_trust_why *why);
 /* The same piece by piece, for a download: an add beyond the size fails at once, km_payload_end() says whether all is
  * there and right, and frees it in any case. */
 typedef struct km_payload_sum km_payload_sum;

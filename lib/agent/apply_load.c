@@ -30,21 +30,13 @@ static km_error *brought_bytes(struct apply *a, const struct km_payload *payload
 {
 	KM_AUTOFREE uint8_t *bytes = NULL;
 	char name[KM_SOURCE_NAME];
-	km_payload_sum *sum;
 	size_t size;
-	km_error *err;
 
 	if (!a->spec->source)
 		return km_error_new(KM_NOTHING, "the payload is not here");
 	km_source_payload_name(payload->sha256, name);
 	KM_TRY(km_source_get(a->spec->source, name, payload->size, &bytes, &size, NULL));
-	sum = km_payload_begin(payload);
-	err = km_payload_add(sum, bytes, size, NULL);
-	if (err)
-		km_error_free(km_payload_end(sum, NULL));
-	else
-		err = km_payload_end(sum, NULL);
-	KM_TRY(err);
+	KM_TRY(km_payload_check(payload, bytes, size, NULL));
 	*ret = bytes;
 	bytes = NULL;
 	return NULL;

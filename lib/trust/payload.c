@@ -106,3 +106,14 @@ km_error *km_payload_read(const char *path, const struct km_payload *payload, ui
 	bytes = NULL;
 	return NULL;
 }
+
+km_error *km_payload_check(const struct km_payload *payload, const void *bytes, size_t size, enum km_trust_why *why)
+{
+	km_payload_sum *sum = km_payload_begin(payload);
+	km_error *err = km_payload_add(sum, bytes, size, why);
+
+	if (!err)
+		return km_payload_end(sum, why);
+	km_error_free(km_payload_end(sum, NULL));
+	return err;
+}
